@@ -1,0 +1,62 @@
+# Every target sets itself up: nothing has to be installed by hand before `make run` or `make test`.
+# PORT, DATA_DIR and NODES are read from the environment by `make run`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+export UV_SYSTEM_CERTS := true
+export PYTHONDONTWRITEBYTECODE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-browser test-kill lint fix types doctor bench lock clean
+
+help: ## Show what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Python 3.11 or newer is needed (set PYTHON=/path/to/python3)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+	  || { echo "python3 -m venv failed: install the python3-venv package"; exit 1; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+$(VENV)/.base: $(VENV)/.uv pyproject.toml requirements.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python -r pyproject.toml --extra embedded -c requirements.lock
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.uv pyproject.toml requirements.lock
+	@$(BIN)/uv pip sync -q --python $(BIN)/python requirements.lock
+	@touch $@ $(VENV)/.base
+
+run: $(VENV)/.base ## Set up and start everything; Ctrl-C stops it
+	@exec $(BIN)/python -m marketplace.embedded
+
+test: $(VENV)/.dev ## Set up and run the tests
+	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -m "e2e or kill" -n 0
+
+lint: $(VENV)/.dev ## Check style, types, templates and spelling; change nothing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@DEBUG=true $(BIN)/mypy
+	@$(BIN)/djlint --check --lint --quiet apps marketplace
+	@$(BIN)/codespell
+
+fix: $(VENV)/.dev ## Repair what lint can repair by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+doctor: $(VENV)/.base ## Check every part of an installation and say what to do
+	@$(BIN)/python manage.py doctor
+
+bench: $(VENV)/.dev ## Run every benchmark; results land in benchmarks/results
+	@$(BIN)/python -m benchmarks all
+
+lock: $(VENV)/.uv ## Resolve the dependencies again
+	@$(BIN)/uv pip compile -q --universal --all-extras --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
+
+clean: ## Remove the environment and caches, keep the data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,61 @@
+"""The nodes that work, as last seen, and what staff decided about them."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Node(models.Model):
+    class State(models.TextChoices):
+        READY = "ready"
+        LOST = "lost"  # no heartbeat for NODE_TIMEOUT seconds
+
+    name = models.CharField(primary_key=True, max_length=63)
+    engine = models.CharField(max_length=20)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.READY)
+    slots = models.PositiveIntegerField(default=1)
+    weight = models.PositiveIntegerField(
+        default=1, help_text="share under the weighted policies; staff set it"
+    )
+    speed = models.FloatField(
+        default=1.0, help_text="megapixels a second in the node's own start-up measurement"
+    )
+    cores = models.CharField(max_length=80, blank=True)
+    cordoned = models.BooleanField(default=False, help_text="gets no new work")
+    started = models.DateTimeField(null=True)
+    last_seen = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ClusterSettings(models.Model):
+    """One row. Empty means: what the environment says."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    policy = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="cluster_settings_one_row")]
+
+    def __str__(self) -> str:
+        return "cluster settings"
+
+
+class NodeSample(models.Model):
+    """A node's load at one moment, for the cluster page's history. Kept for a day."""
+
+    node = models.CharField(max_length=63)
+    time = models.DateTimeField()
+    active = models.PositiveIntegerField()
+    slots = models.PositiveIntegerField()
+    images = models.PositiveIntegerField(default=0, help_text="finished since the sample before")
+
+    class Meta:
+        indexes = [models.Index(fields=["time"])]
+
+    def __str__(self) -> str:
+        return f"{self.node} at {self.time:%H:%M:%S}"

@@ -1,0 +1,166 @@
+"""The contract between the runtime and a processor.
+
+Vocabulary
+    processor   one file under model_images/<family>/: a name, a `Params` model and `process`
+    source      one input photo, decoded only as far as the processor asks
+    result      what came out: an image, text, HTML, data, in any combination
+    context     what is the same for the whole job: the shared value of `fit`, and asset files
+
+Arrays are C-contiguous `uint8`: `(height, width, 3)` in RGB order, or `(height, width)` grey. EXIF
+orientation has been applied once by the source; alpha is flattened on white unless a processor asks for it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+Array = NDArray[np.uint8]
+Output = Literal["image", "text", "html", "data"]
+Kind = Literal["filter", "detection", "generation", "classification"]
+
+
+class BadImage(Exception):
+    """This photo can't be processed; `message` says why in words for its owner. Never ends a job."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class BadParams(Exception):
+    """The options can't be used; `fields` maps an option to what is wrong with it."""
+
+    def __init__(self, message: str, fields: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = {name: list(texts) for name, texts in (fields or {}).items()}
+
+
+class Params(BaseModel):
+    """Base of every processor's options: unknown names are refused, values are immutable.
+
+    Every field has a default, a description, bounds where it is a number, and at least one example. A
+    field whose value is the id of a folder of photos carries `json_schema_extra={"x-asset": "folder"}`; the
+    platform checks whose folder it is and hands the processor its files in `Context.assets[field name]`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ImageParams(Params):
+    """Options of every processor that makes an image."""
+
+    format: Literal["auto", "jpeg", "png", "webp"] = Field(
+        "auto",
+        description="File format of the result; auto picks what suits the app and the photo",
+        examples=["png"],
+    )
+    quality: int = Field(90, ge=30, le=100, description="JPEG and WebP quality", examples=[85])
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file's first bytes tell, before decoding. Width and height are as seen, after orientation."""
+
+    format: Literal["jpeg", "png", "tiff", "webp"]
+    width: int
+    height: int
+    orientation: int = 1
+    has_alpha: bool = False
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+class Source(Protocol):
+    """One input photo. Decoding is lazy: ask for the least that will do."""
+
+    header: Header
+    data: bytes  # the file as uploaded
+
+    def rgb(self, min_width: int = 0, min_height: int = 0) -> Array:
+        """`(h, w, 3)` RGB. With a minimum, a JPEG may be decoded to 1/2, 1/4 or 1/8 as long as both sides
+        stay at or above it; without, at full size. Raises BadImage."""
+        ...
+
+    def gray(self, min_width: int = 0, min_height: int = 0) -> Array:
+        """`(h, w)` grey, Rec. 601 luma. A JPEG gives its Y plane directly. Raises BadImage."""
+        ...
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An image that the processor has already encoded."""
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of one photo. `image` as an array is encoded by the runtime as `ImageParams` asks;
+    `auto` means `prefer` (JPEG for photographs, PNG for few colours and text)."""
+
+    image: Array | Encoded | None = None
+    text: str | None = None
+    html: str | None = None
+    data: Mapping[str, Any] | None = None
+    prefer: Literal["jpeg", "png"] = "jpeg"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is the same for every photo of a job (or of one preview)."""
+
+    shared: Mapping[str, Any] | None = None  # what `fit` returned, if the processor has one
+    assets: Mapping[str, Sequence[Path]] = field(
+        default_factory=dict
+    )  # option name -> files, in a fixed order
+    cache_dir: Path | None = (
+        None  # may be None or read-only; keep derived data (a tile index) by content hash
+    )
+    weights: Path | None = None
+
+
+P = TypeVar("P", bound=Params)
+
+
+class Processor(ABC, Generic[P]):
+    """One app. Instances are made once a process and used by one thread at a time."""
+
+    name: ClassVar[str]  # as in the URL: letters and digits
+    title: ClassVar[str]
+    summary: ClassVar[str]  # one sentence for a card
+    kind: ClassVar[Kind]
+    version: ClassVar[str]  # changes whenever the same input gives another output
+    outputs: ClassVar[tuple[Output, ...]]
+    Params: ClassVar[type[Params]]
+    seconds_per_megapixel: ClassVar[float] = 0.02  # first guess, until measured
+
+    @abstractmethod
+    def process(self, source: Source, params: P, context: Context) -> Result:
+        """Deterministic: same source, params and context give the same result, byte for byte.
+
+        Raises BadImage for a photo that can't be processed, and BadParams where options and photo don't fit.
+        """
+
+    def fit(self, sources: Sequence[Source], params: P) -> Mapping[str, Any] | None:
+        """Run once a job, before its first photo, over a sample of at most 16 of its photos. What it
+        returns must be JSON and reaches `process` as `Context.shared`. Default: nothing is shared."""
+        return None
+
+    def output_pixels(self, header: Header, params: P) -> int:
+        """How many pixels the result will have: checked against the limit before any decoding."""
+        return header.pixels
