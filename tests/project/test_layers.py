@@ -1,4 +1,4 @@
-"""Imports go one way: docs/architecture/01-layers.md. Read from the source, so that lazy imports count too."""
+"""Imports go one way: docs/architecture/01-layers.md. Read from the source: lazy imports count too."""
 
 from __future__ import annotations
 
