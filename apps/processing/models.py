@@ -133,20 +133,66 @@ class Lease(models.Model):
 
 
 class Document(models.Model):
-    """The SQL home of documents (see `documents/`). Columns are what lists filter by; `data` is the rest."""
+    """The SQL home of documents (see `documents/`). Columns are what lists filter and count by; `data` is
+    the whole document."""
 
+    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
     job_id = models.CharField(max_length=22)
     image_id = models.CharField(max_length=22)
     position = models.PositiveIntegerField()
     status = models.CharField(max_length=10)
+    node = models.CharField(max_length=63, blank=True)
+    worker = models.CharField(max_length=80, blank=True)
+    started = models.FloatField(default=0, help_text="seconds since 1970")
+    finished = models.FloatField(default=0)
+    name = models.CharField(max_length=200, blank=True)
     data = models.JSONField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job_id", "image_id"], name="document_once")]
-        indexes = [models.Index(fields=["job_id", "status", "position"])]
+        indexes = [
+            models.Index(fields=["job_id", "position"]),
+            models.Index(fields=["job_id", "status", "position"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id}/{self.image_id}"
+
+
+class Finding(models.Model):
+    """One detection or class of a document, copied out of its data so that it can be filtered and counted."""
+
+    document = models.ForeignKey(Document, models.CASCADE, related_name="findings")
+    job_id = models.CharField(max_length=22)
+    label = models.CharField(max_length=120)
+    confidence = models.FloatField()
+    rgb = models.CharField(max_length=20, blank=True)
+    ryb = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["job_id", "label"])]
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.confidence:.2f}"
+
+
+class JobEvent(models.Model):
+    """The SQL home of job events. Rows are only added; `key` makes recording one twice harmless."""
+
+    job_id = models.CharField(max_length=22)
+    key = models.CharField(max_length=120)
+    kind = models.CharField(max_length=20)
+    time = models.DateTimeField()
+    actor = models.CharField(max_length=254)
+    reason = models.CharField(max_length=300, blank=True)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job_id", "key"], name="job_event_once")]
+        indexes = [models.Index(fields=["job_id", "time"])]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} {self.kind}"
 
 
 class AppTiming(models.Model):
