@@ -1,0 +1,221 @@
+"""Where things lie in a job folder, and how to create, stop and delete one.
+
+    spec     what the job is: `job.json`
+    chunk    photos that a worker claims together: `pending/`, `claimed/`, `done/` (see chunks.py)
+    worker   who claims; its name is unique among the placements of a job
+
+Every file appears under its name by a rename or a link, so a reader never sees half of one. Nothing is
+fsynced: a killed process loses nothing that the kernel has, and what a power cut loses can be made again
+from the database and the drive (docs/architecture/02-job-folder.md, "What survives").
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+FOLDERS = ("pending", "claimed", "done", "workers", "strikes", "output", "results")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_STALE_SECONDS = 3600  # a folder being made or deleted for longer than this was left by a crash
+
+
+class BadJobFolder(Exception):
+    """The folder doesn't hold what the protocol says; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    image_seconds: float = 60.0
+    max_bytes: int = 25_000_000
+    max_pixels: int = 50_000_000
+    max_output_pixels: int = 100_000_000
+
+
+@dataclass(frozen=True)
+class ChunkImage:
+    """One photo of a job. `params`, unless None, replaces the job's params as a whole."""
+
+    image: str
+    position: int
+    name: str
+    sha256: str
+    params: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Photos that are claimed together; `name` is `<attempt>-<number>`, and names sort in order."""
+
+    name: str
+    images: tuple[ChunkImage, ...]
+
+    @property
+    def attempt(self) -> int:
+        return int(self.name.partition("-")[0])
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What `job.json` says. `assets` maps an option to sha256s of the owner's photos, `sample` are the
+    photos that `fit` sees (at most 16 are used), `weights` is a sha256 or None."""
+
+    job: str
+    owner: str
+    app: str
+    app_version: str
+    params: dict[str, Any] = field(default_factory=dict)
+    assets: dict[str, list[str]] = field(default_factory=dict)
+    weights: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    sample: list[str] = field(default_factory=list)
+
+
+def check_name(name: str) -> str:
+    """`name`, fit to be a file's name here: letters, digits and ``._-``, not starting with a dot.
+    Raises ValueError."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} can't be part of a job folder's file names")
+    return name
+
+
+def check_sha256(digest: str) -> str:
+    """`digest`, if it is 64 small hex digits. Raises ValueError."""
+    if not _SHA256.fullmatch(digest):
+        raise ValueError(f"{digest!r} is no sha256")
+    return digest
+
+
+def jobs_root(data_dir: Path) -> Path:
+    return data_dir / "jobs"
+
+
+def job_dir(data_dir: Path, job: str) -> Path:
+    return jobs_root(data_dir) / check_name(job)
+
+
+def data_dir_of(folder: Path) -> Path:
+    """The DATA_DIR that a job folder lies in."""
+    return folder.parent.parent
+
+
+def drive_path(data_dir: Path, owner: str, sha256: str) -> Path:
+    """Where the bytes of a photo lie. Raises ValueError for what is no owner or no sha256."""
+    return data_dir / "drive" / check_name(owner) / check_sha256(sha256)
+
+
+def temporary(path: Path) -> Path:
+    """A name beside `path` that no other thread or process uses; readers skip names with a dot."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace `path` by `value` as JSON, at once."""
+    partial = temporary(path)
+    partial.write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+    partial.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises FileNotFoundError or BadJobFolder."""
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise BadJobFolder(f"{path} is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BadJobFolder(f"{path} holds no JSON object")
+    return value
+
+
+def chunk_to_json(chunk: Chunk) -> dict[str, Any]:
+    return {"images": [asdict(image) for image in chunk.images]}
+
+
+def create(root: Path, spec: JobSpec, chunks: Iterable[Chunk]) -> bool:
+    """Make `root/<job>` with its chunks pending, all at once. False when the job has a folder already,
+    which is then left as it is: calling this again after a crash is right.
+
+    `root` is `jobs_root(data_dir)`. Raises OSError (disk full), and then leaves nothing behind.
+    """
+    target = root / check_name(spec.job)
+    if target.exists():
+        return False
+    root.mkdir(parents=True, exist_ok=True)
+    making = root / f".{spec.job}.{secrets.token_hex(6)}.making"
+    try:
+        for name in FOLDERS:
+            (making / name).mkdir(parents=True)
+        for chunk in chunks:
+            path = making / "pending" / f"{check_name(chunk.name)}.json"
+            path.write_text(json.dumps(chunk_to_json(chunk), ensure_ascii=False), encoding="utf-8")
+        write_json(making / "job.json", asdict(spec))
+        making.rename(target)  # fails on a folder with content: somebody else was faster
+    except OSError:
+        shutil.rmtree(making, ignore_errors=True)
+        if target.exists():
+            return False
+        raise
+    return True
+
+
+def read_spec(folder: Path) -> JobSpec:
+    """Raises FileNotFoundError when the job is gone, BadJobFolder when job.json is no job."""
+    value = read_json(folder / "job.json")
+    try:
+        limits = Limits(**value.pop("limits", {}))
+        spec = JobSpec(**value, limits=limits)
+        check_name(spec.owner)
+        for digest in (*spec.sample, *(d for digests in spec.assets.values() for d in digests)):
+            check_sha256(digest)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BadJobFolder(f"{folder / 'job.json'}: {error}") from None
+    return spec
+
+
+def request_stop(folder: Path) -> None:
+    """Ask the workers to finish the photo at hand, give back their chunks and exit. Again is no error;
+    nor is a job whose folder is gone."""
+    with suppress(FileNotFoundError):
+        (folder / "stop").touch()
+
+
+def clear_stop(folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        (folder / "stop").unlink()
+
+
+def stop_requested(folder: Path) -> bool:
+    """Also true when the folder is gone: there is nothing left to work on."""
+    return (folder / "stop").exists() or not (folder / "job.json").exists()
+
+
+def delete(folder: Path) -> None:
+    """Remove a job folder. It is gone at once for everybody; again is no error."""
+    doomed = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.deleting")
+    try:
+        folder.rename(doomed)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def sweep(root: Path, now: float | None = None) -> list[str]:
+    """Remove what a crash left of `create` and `delete` over an hour ago. Returns the names removed."""
+    now = time.time() if now is None else now
+    swept = []
+    for path in sorted(root.glob(".*.making")) + sorted(root.glob(".*.deleting")):
+        with suppress(FileNotFoundError):
+            if now - path.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+                swept.append(path.name)
+    return swept
