@@ -1,5 +1,9 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from marketplace import site_pages
+
+urlpatterns: list[URLPattern] = [
+    path("", site_pages.landing, name="landing"),
+]
