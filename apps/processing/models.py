@@ -5,7 +5,7 @@
       └───────────┴──────► cancelled
     succeeded, failed, cancelled ──► queued (retry of what has no result)
 
-`jobs.TRANSITIONS` in services is the one table of what may follow what. Counters are copies for lists: the
+`services.states.TRANSITIONS` is the one table of what may follow what. Counters are copies for lists: the
 documents (one an image) are the truth, and the controller makes the copies follow them.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from marketplace.ids import new_id
 
@@ -45,15 +46,17 @@ class Job(models.Model):
     reason = models.CharField(max_length=300, blank=True)
     attempt = models.PositiveIntegerField(default=1)
     total = models.PositiveIntegerField()
-    done = models.PositiveIntegerField(default=0)
-    failed = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0, help_text="photos with a result, the failed among them")
+    failed = models.PositiveIntegerField(default=0, help_text="part of done")
+    done_before = models.PositiveIntegerField(default=0, help_text="what earlier attempts had done")
     estimated_seconds = models.FloatField(default=0, help_text="of work on one node, guessed at submit")
     price_held = models.PositiveBigIntegerField(default=0)
     price_charged = models.PositiveBigIntegerField(default=0)
     idempotency_key = models.CharField(max_length=80, null=True, blank=True)  # noqa: DJ001 - NULL: no key
+    retry_key = models.CharField(max_length=80, null=True, blank=True)  # noqa: DJ001 - NULL: no key
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     created = models.DateTimeField(auto_now_add=True)
-    queued_at = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField(default=timezone.now)
     started = models.DateTimeField(null=True, blank=True)
     finished = models.DateTimeField(null=True, blank=True)
     cleaned_at = models.DateTimeField(null=True, blank=True, help_text="when its job folder was deleted")
@@ -110,6 +113,10 @@ class Placement(models.Model):
     node = models.CharField(max_length=63)
     state = models.CharField(max_length=8, choices=State.choices, default=State.PLACED)
     reason = models.CharField(max_length=200, blank=True)
+    done = models.PositiveIntegerField(default=0, help_text="photos with a document by this worker")
+    stop_requested_at = models.DateTimeField(
+        null=True, blank=True, help_text="told to give its node to another job after the photo in hand"
+    )
     created = models.DateTimeField(auto_now_add=True)
     started = models.DateTimeField(null=True, blank=True)
     finished = models.DateTimeField(null=True, blank=True)
@@ -140,6 +147,7 @@ class Document(models.Model):
     job_id = models.CharField(max_length=22)
     image_id = models.CharField(max_length=22)
     position = models.PositiveIntegerField()
+    attempt = models.PositiveIntegerField(default=1)
     status = models.CharField(max_length=10)
     node = models.CharField(max_length=63, blank=True)
     worker = models.CharField(max_length=80, blank=True)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from apps.accounts.models import User
 from apps.drive.models import Image
-from apps.processing.documents.base import Counts, Doc, Filters
-from apps.processing.models import Job
+from apps.processing import access
+from apps.processing.documents import store
+from apps.processing.documents.base import Counts, Doc, Event, Filters, Span
+from apps.processing.folders import chunks_in_hand
+from apps.processing.models import Job, Placement
+from apps.processing.services import estimates
+from apps.processing.services.estimates import Board
+from apps.processing.services.states import ACTIVE
+
+ORDERS = ("created", "-created", "finished", "-finished", "status", "-status")
+_LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -22,10 +32,10 @@ class Lane:
     state: str  # placed | running | exited | lost
     reason: str
     done: int  # photos of this job finished on this node
-    chunk: str  # the chunk in hand, "" if none
-    chunk_done: int
-    chunk_total: int
-    seconds_per_image: float | None  # None until measured
+    chunk: str = ""  # the chunk in hand
+    chunk_done: int = 0
+    chunk_total: int = 0
+    images_per_second: float | None = None  # None until measured
 
 
 @dataclass(frozen=True)
@@ -87,35 +97,150 @@ class ResultsPage:
 
 def jobs_of(user: User, *, q: str = "", status: str = "", order: str = "-created") -> QuerySet[Job]:
     """The user's jobs; `q` looks in app title, folder name and id; `order`: created, -created, finished,
-    -finished, status. Unknown values of status and order are ignored. Page it with Django's Paginator."""
-    raise NotImplementedError
+    -finished, status, -status. Unknown values of status and order are ignored. Placements are prefetched, so
+    `lanes` and `present` cost nothing more. Page it with Django's Paginator."""
+    jobs = Job.objects.filter(owner=user).prefetch_related(_PLACEMENTS)
+    if q := q.replace("\x00", "").strip():
+        jobs = jobs.filter(Q(app_title__icontains=q) | Q(folder_name__icontains=q) | Q(id=q))
+    if status in Job.Status.values:
+        jobs = jobs.filter(status=status)
+    return jobs.order_by(order if order in ORDERS else "-created", "-id")
 
 
 def job_for_page(user: User, job_id: str) -> Job:
-    """The job with folder and output_folder loaded; Http404 if it is not the user's."""
-    raise NotImplementedError
+    """The job with folder, output_folder and placements loaded; Http404 if it is not the user's."""
+    job = access.job_for(user, job_id)
+    return Job.objects.select_related("folder", "output_folder").prefetch_related(_PLACEMENTS).get(id=job.id)
 
 
-def progress(job: Job) -> Progress:
-    raise NotImplementedError
+_PLACEMENTS = Prefetch("placements", queryset=Placement.objects.order_by("id"))
+
+
+def progress(job: Job, board: Board | None = None) -> Progress:
+    """Where the job stands now. `board`: pass one when asking about several jobs."""
+    board = board or (Board.now() if job.status in ACTIVE else _IDLE)
+    lanes = _lanes(job)
+    reason, position = job.reason, None
+    if job.status == Job.Status.QUEUED:
+        waiting = board.waiting(job)
+        position, reason = waiting.position, job.reason or waiting.reason
+    working = sum(lane.state in _LIVE for lane in lanes)
+    if job.status == Job.Status.RUNNING and not working and not reason:
+        reason = (
+            "Waiting for a node to be free." if board.slots else "No node is alive: it goes on when one is."
+        )
+    return Progress(
+        status=job.status,
+        reason=reason,
+        total=job.total,
+        done=job.done,
+        failed=job.failed,
+        queue_position=position,
+        eta_seconds=estimates.eta(job, board, working),
+        images_per_second=estimates.images_per_second(job),
+        lanes=lanes,
+    )
+
+
+_IDLE = Board(entries=(), nodes=0, slots=0)
+
+
+def _lanes(job: Job) -> list[Lane]:
+    """The job's nodes by name. A node that had several workers one after another shows its newest."""
+    by_node: dict[str, list[Placement]] = {}
+    for placement in job.placements.all():
+        by_node.setdefault(placement.node, []).append(placement)
+    in_hand = chunks_in_hand(job) if job.status == Job.Status.RUNNING else {}
+    return [_lane(node, placements, in_hand) for node, placements in sorted(by_node.items())]
+
+
+def _lane(node: str, placements: Sequence[Placement], in_hand: dict[str, tuple[str, int, int]]) -> Lane:
+    newest = max(placements, key=lambda one: (one.state in _LIVE, one.id))
+    chunk, chunk_done, chunk_total = in_hand.get(newest.worker, ("", 0, 0))
+    return Lane(
+        node=node,
+        worker=newest.worker,
+        state=newest.state,
+        reason=newest.reason,
+        done=sum(placement.done for placement in placements),
+        chunk=chunk,
+        chunk_done=chunk_done,
+        chunk_total=chunk_total,
+        images_per_second=_pace(placements),
+    )
+
+
+def _pace(placements: Sequence[Placement]) -> float | None:
+    """Photos a second over the time that the node has worked on the job."""
+    now = datetime.now(UTC)
+    seconds = sum(((one.finished or now) - one.started).total_seconds() for one in placements if one.started)
+    done = sum(placement.done for placement in placements)
+    return done / seconds if done and seconds > 0 else None
 
 
 def timeline(job: Job, segments: int = 500) -> Timeline:
-    """Which node did what when, in at most `segments` segments."""
-    raise NotImplementedError
+    """Which node did what when, in about `segments` segments at most (at least one a worker)."""
+    spans = [span for span in store().spans(job.id) if span.worker]
+    if not spans:
+        return Timeline(None, 0.0, [])
+    start = min(span.started for span in spans)
+    by_worker: dict[tuple[str, str], list[Span]] = {}
+    for span in spans:
+        by_worker.setdefault((span.node, span.worker), []).append(span)
+    size = -(-len(spans) // segments)  # photos a segment, rounded up
+    lanes = [
+        TimelineLane(node, worker, [_segment(start, part) for part in _parts(mine, size)])
+        for (node, worker), mine in sorted(by_worker.items())
+    ]
+    seconds = max(span.finished for span in spans) - start
+    return Timeline(datetime.fromtimestamp(start, UTC), seconds, lanes)
+
+
+def _parts(spans: Sequence[Span], size: int) -> Iterable[Sequence[Span]]:
+    return (spans[index : index + size] for index in range(0, len(spans), size))
+
+
+def _segment(start: float, spans: Sequence[Span]) -> Segment:
+    return Segment(
+        start=round(spans[0].started - start, 3),
+        end=round(max(span.finished for span in spans) - start, 3),
+        status="failed" if any(span.status == "failed" for span in spans) else "ok",
+        images=len(spans),
+        name=spans[0].name,
+    )
 
 
 def results_page(
     job: Job, filters: Filters | None = None, after: int | None = None, limit: int = 60
 ) -> ResultsPage:
     """Documents by position, with their photos before and after."""
-    raise NotImplementedError
+    docs = store().page(job.id, filters, after, limit + 1)
+    more, docs = len(docs) > limit, docs[:limit]
+    return ResultsPage(_with_images(job, docs), docs[-1]["position"] if more else None)
 
 
 def result_counts(job: Job) -> Counts:
-    raise NotImplementedError
+    return store().counts(job.id)
 
 
 def failed_of(job: Job, limit: int = 100) -> list[ResultItem]:
     """The photos that failed; `document["error"]` is {code, message}."""
-    raise NotImplementedError
+    return _with_images(job, store().page(job.id, Filters(status="failed"), None, limit))
+
+
+def events_of(job: Job, limit: int = 200) -> list[Event]:
+    """What happened to the job, oldest first."""
+    return store().events(job.id, limit)
+
+
+def _with_images(job: Job, docs: Sequence[Doc]) -> list[ResultItem]:
+    wanted = [doc["image"] for doc in docs] + [doc["output_image"] for doc in docs if doc.get("output_image")]
+    images = (
+        Image.objects.filter(owner_id=job.owner_id, trashed_at=None, id__in=wanted)
+        .select_related("folder")
+        .prefetch_related("attachments")
+        .in_bulk()
+    )
+    return [
+        ResultItem(doc, images.get(doc.get("output_image") or ""), images.get(doc["image"])) for doc in docs
+    ]

@@ -13,7 +13,7 @@ tests/processing/test_documents_store.py.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -83,8 +83,8 @@ class Documents(ABC):
     def get(self, job: str, image: str) -> Doc | None: ...
 
     @abstractmethod
-    def known(self, job: str) -> set[str]:
-        """Ids of the photos of the job that have a document."""
+    def known(self, job: str, images: Collection[str] | None = None) -> set[str]:
+        """Ids of the photos of the job, or of those of `images`, that have a document."""
 
     @abstractmethod
     def page(
@@ -108,8 +108,8 @@ class Documents(ABC):
         """Every document's span, by worker, then start."""
 
     @abstractmethod
-    def delete(self, job: str, status: str = "") -> int:
-        """Delete the job's documents, or those of one status. How many there were."""
+    def delete(self, job: str, status: str = "", before_attempt: int | None = None) -> int:
+        """Delete the job's documents, or those of one status, or of attempts before one. How many."""
 
     @abstractmethod
     def record(self, event: Event) -> bool:
@@ -139,10 +139,10 @@ def findings(doc: Doc) -> list[dict[str, Any]]:
     entries = [*(data.get("detections") or ()), *(data.get("classes") or ())]
     return [
         {
-            "label": str(entry["label"]),
+            "label": str(entry["label"])[:120],
             "confidence": float(entry.get("confidence", 1.0)),
-            "rgb": str(entry.get("rgb") or ""),
-            "ryb": str(entry.get("ryb") or ""),
+            "rgb": str(entry.get("rgb") or "")[:20],
+            "ryb": str(entry.get("ryb") or "")[:20],
         }
         for entry in entries
         if isinstance(entry, dict) and entry.get("label")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -60,8 +60,11 @@ class MongoDocuments(Documents):
         row = self._docs.find_one({"job": job, "image": image}, {"doc": 1})
         return row["doc"] if row else None
 
-    def known(self, job: str) -> set[str]:
-        return {row["image"] for row in self._docs.find({"job": job}, {"image": 1})}
+    def known(self, job: str, images: Collection[str] | None = None) -> set[str]:
+        query: dict[str, Any] = {"job": job}
+        if images is not None:
+            query["image"] = {"$in": list(images)}
+        return {row["image"] for row in self._docs.find(query, {"image": 1})}
 
     def page(
         self, job: str, filters: Filters | None = None, after: int | None = None, limit: int = 100
@@ -99,8 +102,12 @@ class MongoDocuments(Documents):
         order = [("worker", ASCENDING), ("started", ASCENDING), ("position", ASCENDING)]
         return [Span(*(row[name] for name in _SPAN)) for row in rows.sort(order)]
 
-    def delete(self, job: str, status: str = "") -> int:
-        query = {"job": job, "status": status} if status else {"job": job}
+    def delete(self, job: str, status: str = "", before_attempt: int | None = None) -> int:
+        query: dict[str, Any] = {"job": job}
+        if status:
+            query["status"] = status
+        if before_attempt is not None:
+            query["attempt"] = {"$lt": before_attempt}
         return self._docs.delete_many(query).deleted_count
 
     def record(self, event: Event) -> bool:
@@ -135,6 +142,7 @@ def _row(doc: Doc) -> dict[str, Any]:
         "job": doc["job"],
         "image": doc["image"],
         "position": doc["position"],
+        "attempt": doc.get("attempt") or 1,
         "status": doc["status"],
         "node": doc.get("node") or "",
         "worker": doc.get("worker") or "",

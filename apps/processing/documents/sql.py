@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
@@ -27,6 +27,7 @@ def _row(doc: Doc) -> Document:
         job_id=doc["job"],
         image_id=doc["image"],
         position=doc["position"],
+        attempt=doc.get("attempt") or 1,
         status=doc["status"],
         node=doc.get("node") or "",
         worker=doc.get("worker") or "",
@@ -64,8 +65,11 @@ class SqlDocuments(Documents):
     def get(self, job: str, image: str) -> Doc | None:
         return Document.objects.filter(job_id=job, image_id=image).values_list("data", flat=True).first()
 
-    def known(self, job: str) -> set[str]:
-        return set(Document.objects.filter(job_id=job).values_list("image_id", flat=True))
+    def known(self, job: str, images: Collection[str] | None = None) -> set[str]:
+        rows = Document.objects.filter(job_id=job)
+        if images is not None:
+            rows = rows.filter(image_id__in=images)
+        return set(rows.values_list("image_id", flat=True))
 
     def page(
         self, job: str, filters: Filters | None = None, after: int | None = None, limit: int = 100
@@ -98,10 +102,12 @@ class SqlDocuments(Documents):
         rows = Document.objects.filter(job_id=job).order_by("worker", "started", "position")
         return [Span(*row) for row in rows.values_list(*columns)]
 
-    def delete(self, job: str, status: str = "") -> int:
+    def delete(self, job: str, status: str = "", before_attempt: int | None = None) -> int:
         rows = Document.objects.filter(job_id=job)
         if status:
             rows = rows.filter(status=status)
+        if before_attempt is not None:
+            rows = rows.filter(attempt__lt=before_attempt)
         return rows.delete()[1].get("processing.Document", 0)
 
     def record(self, event: Event) -> bool:

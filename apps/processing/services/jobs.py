@@ -1,12 +1,33 @@
-"""What a user does to jobs: quote, submit, cancel, retry."""
+"""What a user does to jobs: quote, submit, cancel, retry, remove.
+
+A submitted job is a row and a snapshot of its photos; everything after that is the controller's.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
 from apps.accounts.models import User
-from apps.processing.models import Job
+from apps.cluster.services.balancing import current_policy, policy_names
+from apps.drive import access as drive
+from apps.drive.models import Folder
+from apps.drive.queries import live_images
+from apps.processing import access, catalog
+from apps.processing.catalog import App
+from apps.processing.documents import store
+from apps.processing.models import Job, JobImage
+from apps.processing.services import estimates, states
+from apps.processing.services.wakeup import bell
+from marketplace.api import ApiError, conflict, invalid
+
+MAX_PARALLELISM = 1000
+_KEY_LENGTH = 80
+_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -25,13 +46,38 @@ class JobRequest:
 class Quote:
     images: int
     price: int  # credits
-    eta_seconds: float  # until it would be finished, waiting included
-    queue_position: int  # 0: would start at once
+    eta_seconds: float | None  # until it would be finished, waiting included; None when no node is alive
+    queue_position: int  # 1: next
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A checked request."""
+
+    app: App
+    folder: Folder
+    params: dict[str, Any]
+    assets: dict[str, list[str]]
+    policy: str
+    parallelism: int
+    images: list[JobImage]
+
+    @property
+    def work(self) -> float:
+        return estimates.work(self.app.id, (image.pixels for image in self.images))
+
+    @property
+    def price(self) -> int:
+        return self.app.price_per_image * len(self.images)
 
 
 def quote(user: User, request: JobRequest) -> Quote:
     """What the job would cost and take. The same checks and errors as `submit`; nothing is stored."""
-    raise NotImplementedError
+    plan = _checked(user, request)
+    board = estimates.Board.now()
+    waiting = board.waiting()
+    seconds = None if waiting.seconds is None else waiting.seconds + plan.work / board.lanes(plan.parallelism)
+    return Quote(len(plan.images), plan.price, seconds, waiting.position)
 
 
 def submit(user: User, request: JobRequest, key: str | None = None) -> Job:
@@ -39,19 +85,189 @@ def submit(user: User, request: JobRequest, key: str | None = None) -> Job:
 
     404: app, folder. 422: `invalid` (fields), `empty_folder`, `too_many_images`.
     """
-    raise NotImplementedError
+    _check_key(key)
+    if key and (job := Job.objects.filter(owner=user, idempotency_key=key).first()):
+        return job
+    plan = _checked(user, request)
+    try:
+        with transaction.atomic():
+            job = _store(user, plan, key)
+            transaction.on_commit(bell().ring)
+    except IntegrityError:
+        # The same key at the same moment: the other one won. Any other conflict is a real error.
+        winner = Job.objects.filter(owner=user, idempotency_key=key).first() if key else None
+        if winner is None:
+            raise
+        return winner
+    states.note(job, "state", "1:queued", actor=user.email, data={"status": "queued"})
+    return job
 
 
 def cancel(user: User, job_id: str) -> Job:
-    """Queued: cancelled at once. Running: asked to stop. 409 `finished` afterwards; again is no error."""
-    raise NotImplementedError
+    """Queued: cancelled at once. Running: asked to stop; results so far are kept. Cancelling again is no
+    error; 409 `finished` once the job has succeeded or failed."""
+    job = access.job_for(user, job_id)
+    if job.status == Job.Status.QUEUED:
+        states.move(job, Job.Status.CANCELLED, reason="Cancelled before it started.", actor=user.email)
+    running = Job.objects.filter(id=job.id, status=Job.Status.RUNNING, cancel_requested_at=None)
+    if running.update(
+        cancel_requested_at=timezone.now(), reason="Stopping: the photos in hand are finished."
+    ):
+        states.note(job, "cancel_requested", str(job.attempt), actor=user.email)
+        bell().ring()
+    job.refresh_from_db()
+    if job.status in {Job.Status.SUCCEEDED, Job.Status.FAILED}:
+        raise conflict("finished", f"The job has already {job.status}. Its results are kept.")
+    return job
 
 
-def retry(user: User, job_id: str) -> Job:
-    """Queue what has no result again (failed, or never run). 409 `not_finished` or `nothing_to_retry`."""
-    raise NotImplementedError
+def retry(user: User, job_id: str, key: str | None = None) -> Job:
+    """Queue again what has no result: failed photos, and those that a cancelled job never reached.
+
+    The same `key` retries once. 409: `not_finished`, `nothing_to_retry`, `app_gone`.
+    """
+    _check_key(key)
+    job = access.job_for(user, job_id)
+    if key and job.retry_key == key:
+        return job
+    if job.status not in states.FINISHED:
+        raise conflict("not_finished", f"The job is {job.status}. Cancel it first, or wait for its end.")
+    ok, _ = store().status_counts(job.id)
+    if ok >= job.total:
+        raise conflict("nothing_to_retry", "Every photo of this job has a result.")
+    app = catalog.find(job.app)
+    if app is None:
+        raise conflict("app_gone", f"{job.app_title} can't be run any more.")
+    if not _queue_again(job, app, ok, key, user.email):
+        job.refresh_from_db()
+        if key and job.retry_key == key:
+            return job
+        raise conflict("not_finished", "The job was started again at the same moment.")
+    bell().ring()
+    return job
 
 
 def remove(user: User, job_id: str) -> None:
     """Take a finished job and its documents off the list; its output folder stays. 409 `not_finished`."""
-    raise NotImplementedError
+    job = access.job_for(user, job_id)
+    rows = Job.objects.filter(id=job.id, status__in=states.FINISHED)
+    if not rows.delete()[0]:
+        raise conflict("not_finished", f"The job is {job.status}. Cancel it before removing it.")
+    store().forget(job.id)  # its job folder has no row now: the controller deletes it
+
+
+def _queue_again(job: Job, app: App, ok: int, key: str | None, actor: str) -> bool:
+    moved = states.move(
+        job,
+        Job.Status.QUEUED,
+        actor=actor,
+        attempt=job.attempt + 1,
+        app_version=app.version,
+        done=ok,
+        done_before=ok,
+        failed=0,
+        retry_key=key,
+        queued_at=timezone.now(),
+        started=None,
+        finished=None,
+        cleaned_at=None,
+        cancel_requested_at=None,
+    )
+    if moved:
+        # The controller does this again before it starts the attempt, should this process die here.
+        store().delete(job.id, status="failed", before_attempt=job.attempt)
+    return moved
+
+
+def _store(user: User, plan: _Plan, key: str | None) -> Job:
+    job = Job.objects.create(
+        owner=user,
+        app=plan.app.id,
+        app_title=plan.app.title,
+        app_version=plan.app.version,
+        params=plan.params,
+        assets=plan.assets,
+        folder=plan.folder,
+        folder_name=plan.folder.name,
+        policy=plan.policy,
+        parallelism=plan.parallelism,
+        total=len(plan.images),
+        estimated_seconds=plan.work,
+        price_held=plan.price,
+        idempotency_key=key or None,
+    )
+    for image in plan.images:
+        image.job = job
+    JobImage.objects.bulk_create(plan.images, batch_size=_BATCH)
+    return job
+
+
+def _checked(user: User, request: JobRequest) -> _Plan:
+    app = catalog.app_for(user, request.app)
+    folder = drive.folder_for(user, request.folder)
+    params = catalog.validate(app, request.params)
+    _check_spread(request)
+    images = _snapshot(folder)
+    _apply_image_params(app, params, request.image_params, images)
+    return _Plan(
+        app=app,
+        folder=folder,
+        params=params,
+        assets=catalog.freeze_assets(user, app, params),
+        policy=request.policy or current_policy(),
+        parallelism=request.parallelism,
+        images=images,
+    )
+
+
+def _snapshot(folder: Folder) -> list[JobImage]:
+    limit = settings.MAX_JOB_IMAGES
+    columns = ("id", "name", "sha256", "width", "height")
+    rows = list(live_images(folder).values_list(*columns)[: limit + 1])
+    if not rows:
+        raise invalid("empty_folder", f"The folder “{folder.name}” holds no photos. Upload some first.")
+    if len(rows) > limit:
+        text = f"A job takes at most {limit:,} photos; “{folder.name}” holds more. Split it into folders."
+        raise invalid("too_many_images", text)
+    return [
+        JobImage(position=position, image_id=id_, name=name, sha256=sha256, pixels=width * height)
+        for position, (id_, name, sha256, width, height) in enumerate(rows)
+    ]
+
+
+def _check_spread(request: JobRequest) -> None:
+    fields = {}
+    if request.policy is not None and request.policy not in policy_names():
+        fields["policy"] = [f"must be one of {', '.join(policy_names())}"]
+    if not 0 <= request.parallelism <= MAX_PARALLELISM:
+        fields["parallelism"] = [f"must be between 0 (as many nodes as are free) and {MAX_PARALLELISM}"]
+    if fields:
+        raise invalid("invalid", "The job can't be spread like that.", fields)
+
+
+def _apply_image_params(
+    app: App, params: dict[str, Any], image_params: dict[str, dict[str, Any]], images: list[JobImage]
+) -> None:
+    by_id = {image.image_id: image for image in images}
+    fields: dict[str, list[str]] = {}
+    for image_id, own in image_params.items():
+        if image_id not in by_id:
+            fields[f"image_params.{image_id}"] = ["is not a photo of this folder"]
+            continue
+        try:
+            checked = catalog.validate(app, own)
+        except ApiError as error:
+            fields.update({f"image_params.{image_id}.{name}": texts for name, texts in error.fields.items()})
+            continue
+        for name in app.asset_options:
+            if checked.get(name) and checked[name] != params.get(name):
+                fields[f"image_params.{image_id}.{name}"] = ["must be the same folder as for the whole job"]
+        by_id[image_id].params = checked
+    if fields:
+        raise invalid("invalid", "Some options of single photos can't be accepted.", fields)
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None and (len(key) > _KEY_LENGTH or not key.isprintable()):
+        text = f"must be at most {_KEY_LENGTH} printable characters"
+        raise invalid("invalid", "The Idempotency-Key can't be used.", {"Idempotency-Key": [text]})
