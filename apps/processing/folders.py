@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import jobfolder
 from django.conf import settings
-from jobfolder.chunks import claim_path, read_chunk
-from jobfolder.results import finished_images
 
+import jobfolder
 from apps.processing.documents import store
 from apps.processing.models import Job, JobImage
 from apps.processing.services.estimates import SECONDS_PER_IMAGE
+from jobfolder.chunks import claim_path, read_chunk
+from jobfolder.results import finished_images
 
 SAMPLE = 16  # photos that a processor's `fit` sees
 MAX_REFILLS = 3

@@ -3,10 +3,10 @@
     want        a job that could use a worker now
     share       the workers that an owner's jobs have together
 
-Slots are shared between owners first and between an owner's jobs second: the next one goes to the owner with
-the smallest share, then to that owner's job with the fewest workers, then to who was served longest ago, then
-to the oldest. Nobody waits for another's long job: a worker that would leave its owner still ahead, or that has
-had its slot for a whole turn, is told to give it back after the photo in hand.
+Slots are shared between owners first and between an owner's jobs second: the next one goes to the owner
+with the smallest share, then to that owner's job with the fewest workers, then to who was served longest
+ago, then to the oldest. Nobody waits for another's long job: a worker that would leave its owner still
+ahead, or that has had its slot for a whole turn, is told to give it back after the photo in hand.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import queue
+from contextlib import suppress
 from functools import lru_cache
 from typing import Protocol
 
@@ -49,10 +50,8 @@ class LocalBell:
         self._queue: queue.Queue[int] = queue.Queue(maxsize=1)
 
     def ring(self) -> None:
-        try:
+        with suppress(queue.Full):  # it is ringing already
             self._queue.put_nowait(1)
-        except queue.Full:
-            pass  # it is ringing already
 
     def wait(self, seconds: float) -> bool:
         try:
