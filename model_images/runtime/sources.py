@@ -6,10 +6,13 @@ white, in sRGB, and C-contiguous. A file whose pixels are not all there is refus
 
 from __future__ import annotations
 
+import io
+
 import cv2
 import numpy as np
 import simplejpeg  # type: ignore[import-untyped]
 from PIL import Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
 from model_images.runtime import colour, headers
 from model_images.runtime.contract import Array, BadImage, Header
@@ -97,21 +100,23 @@ def upright(array: Array, orientation: int) -> Array:
 def _decode_jpeg(data: bytes, space: str, size: dict[str, int]) -> Array:
     """`(h, w, 3)` RGB or `(h, w, 1)` grey."""
     try:
-        return _turbo(data, space, size, strict=True)
+        array: Array = simplejpeg.decode_jpeg(data, colorspace=space, strict=True, **size)
     except ValueError as error:
-        if "Premature end" in str(error):
-            raise headers.truncated() from error
         if not any(text in str(error) for text in _HARMLESS):
-            raise headers.corrupt() from error
-    try:
-        return _turbo(data, space, size, strict=False)
-    except ValueError as error:
-        raise headers.corrupt() from error
-
-
-def _turbo(data: bytes, space: str, size: dict[str, int], *, strict: bool) -> Array:
-    array: Array = simplejpeg.decode_jpeg(data, colorspace=space, strict=strict, **size)
+            cut = "Premature end" in str(error) or headers.is_cut(data, "jpeg")
+            raise (headers.truncated() if cut else headers.corrupt()) from error
+        return _decode_despite_warning(data, space)
     return array
+
+
+def _decode_despite_warning(data: bytes, space: str) -> Array:
+    """At full size. Pillow passes over libjpeg's warnings; simplejpeg raises even where asked not to."""
+    try:
+        image = JpegImageFile(io.BytesIO(data)).convert("L" if space == "GRAY" else "RGB")
+    except (OSError, SyntaxError, ValueError) as error:
+        raise headers.corrupt() from error
+    array = np.asarray(image)
+    return array[:, :, None] if array.ndim == 2 else array
 
 
 def _flat(image: Image.Image, mode: str, profile: bytes | None) -> Array:

@@ -16,9 +16,7 @@ def gradient(width: int = 64, height: int = 48) -> np.ndarray:
     """`(h, w, 3)`: smooth, so that JPEG keeps it nearly exact, and different at every corner."""
     x = np.linspace(0, 255, width, dtype=np.float32)[None, :]
     y = np.linspace(0, 255, height, dtype=np.float32)[:, None]
-    return np.stack(
-        [x + 0 * y, y + 0 * x, np.full((height, width), 80, np.float32)], axis=2
-    ).astype(np.uint8)
+    return np.stack([x + 0 * y, y + 0 * x, np.full((height, width), 80, np.float32)], axis=2).astype(np.uint8)
 
 
 def noise(width: int = 64, height: int = 48) -> np.ndarray:
@@ -62,10 +60,7 @@ def png_header(width: int, height: int) -> bytes:
 
     size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", size)
-        + chunk(b"IDAT", zlib.compress(b""))
-        + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     )
 
 
