@@ -1,8 +1,8 @@
 """Names and places of photos. The bytes lie at `drive/<owner>/<sha256>` under DATA_DIR, written once.
 
-A folder or image with `trashed_at` is in the trash: no list shows it, its name is free again, and the
-controller deletes it for good after TRASH_DAYS. Trashing a folder marks only that folder; what lies in it
-is hidden because its ancestor is.
+A folder or image with `trashed_at` is in the trash: no list shows it, its name is free again, and it is
+deleted for good after TRASH_DAYS. Trashing a folder marks only that folder; what lies in it is hidden because
+its ancestor is. What is in the trash still counts against the quota.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class Folder(models.Model):
                 name="folder_name_at_top",
             ),
         ]
-        indexes = [models.Index(fields=["owner", "parent", "name"])]
+        indexes = [
+            models.Index(fields=["owner", "parent", "name"]),
+            models.Index(fields=["owner", "trashed_at"]),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -55,6 +58,8 @@ class Image(models.Model):
     sha256 = models.CharField(max_length=64)
     format = models.CharField(max_length=8, help_text="jpeg, png, tiff or webp, by content")
     bytes = models.BigIntegerField()
+    # Of its attachments, so that what an owner uses is one sum over one index.
+    attached_bytes = models.BigIntegerField(default=0)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     # "job:<job id>:<source image id>" for a job's output: makes ingest idempotent.
@@ -67,7 +72,12 @@ class Image(models.Model):
             models.UniqueConstraint(fields=["folder", "name"], condition=LIVE, name="image_name_in_folder")
         ]
         indexes = [
+            # A page of a folder: equality on the first two, then in order of the rest.
             models.Index(fields=["folder", "trashed_at", "name", "id"]),
+            # Is it there already, when the same bytes are uploaded again.
+            models.Index(fields=["folder", "sha256"]),
+            # What an owner uses, without touching the rows.
+            models.Index(fields=["owner", "bytes", "attached_bytes"]),
             models.Index(fields=["owner", "sha256"]),
             models.Index(fields=["owner", "trashed_at"]),
         ]

@@ -1,0 +1,155 @@
+"""What pages and the API read. The number of queries never depends on the number of rows."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+
+from apps.accounts.models import User
+from apps.drive.models import LIVE, Folder, Image, ShareLink
+
+PAGE = 60
+
+
+@dataclass(frozen=True)
+class Page:
+    images: list[Image]
+    next: str | None  # cursor of the next page
+
+
+@dataclass
+class Node:
+    """A living folder in its tree."""
+
+    folder: Folder
+    depth: int
+    path: str  # names from the top, joined by /
+
+
+@dataclass(frozen=True)
+class Trashed:
+    kind: str  # folder or image
+    id: str
+    name: str
+    trashed_at: datetime
+    was_in: str  # the name of the folder it was in
+    image: Image | None = None
+    folder: Folder | None = None
+
+
+def live_images(folder: Folder) -> QuerySet[Image]:
+    """The folder's own photos, by name; not those in the trash."""
+    return Image.objects.filter(folder=folder, trashed_at=None).order_by("name", "id")
+
+
+def images_page(folder: Folder, cursor: str | None = None, size: int = PAGE) -> Page:
+    """One page, found through the index on (folder, trashed_at, name, id): as quick at the end as at the
+    start. ValueError if the cursor is none of ours."""
+    rows = live_images(folder)
+    if cursor:
+        name, pk = decode_cursor(cursor)
+        rows = rows.filter(name__gte=name).exclude(name=name, pk__lte=pk)
+    found = list(rows[: size + 1])
+    more = len(found) > size
+    found = found[:size]
+    return Page(found, encode_cursor(found[-1]) if more else None)
+
+
+def encode_cursor(image: Image) -> str:
+    return base64.urlsafe_b64encode(json.dumps([image.name, image.pk]).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[str, str]:
+    try:
+        name, pk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, TypeError, binascii.Error, UnicodeError):
+        raise ValueError("not a cursor") from None
+    if not isinstance(name, str) or not isinstance(pk, str) or "\0" in name + pk:
+        raise ValueError("not a cursor")
+    return name, pk
+
+
+def image_neighbours(image: Image) -> tuple[str | None, str | None]:
+    """Ids of the photos before and after it in its folder."""
+    rows = live_images(image.folder)
+    before = (
+        rows.filter(name__lte=image.name).exclude(name=image.name, pk__gte=image.pk).order_by("-name", "-id")
+    )
+    after = rows.filter(name__gte=image.name).exclude(name=image.name, pk__lte=image.pk)
+    return before.values_list("pk", flat=True).first(), after.values_list("pk", flat=True).first()
+
+
+def subfolders(user: User, parent: Folder | None) -> QuerySet[Folder]:
+    """Living folders directly below, by name, each with `image_count`, `folder_count` and `cover`."""
+    return with_counts(Folder.objects.filter(owner=user, parent=parent, trashed_at=None)).order_by(
+        "name", "id"
+    )
+
+
+def with_counts(folders: QuerySet[Folder]) -> QuerySet[Folder]:
+    images = Image.objects.filter(folder=OuterRef("pk"), trashed_at=None).order_by()
+    count = images.values("folder").annotate(n=Count("pk")).values("n")
+    inside = Folder.objects.filter(parent=OuterRef("pk"), trashed_at=None).order_by()
+    return folders.annotate(
+        counted_images=Subquery(count),
+        counted_folders=Subquery(inside.values("parent").annotate(n=Count("pk")).values("n")),
+        cover=Subquery(images.order_by("name", "id").values("pk")[:1]),
+    )
+
+
+def image_counts(folder_ids: Sequence[str]) -> dict[str, int]:
+    """Living photos directly in each folder."""
+    rows = Image.objects.filter(folder__in=folder_ids, trashed_at=None).order_by()
+    return dict(rows.values_list("folder").annotate(n=Count("pk")))
+
+
+def tree(user: User) -> list[Node]:
+    """Every living folder of the user, parents before children, siblings by name. One query."""
+    by_parent: dict[str | None, list[Folder]] = {}
+    for folder in Folder.objects.filter(owner=user, trashed_at=None).order_by("name", "id"):
+        by_parent.setdefault(folder.parent_id, []).append(folder)
+    nodes: list[Node] = []
+
+    def walk(parent: Node | None) -> None:
+        for folder in by_parent.get(parent.folder.pk if parent else None, ()):
+            path = f"{parent.path}/{folder.name}" if parent else folder.name
+            node = Node(folder, parent.depth + 1 if parent else 0, path)
+            nodes.append(node)
+            walk(node)
+
+    walk(None)
+    return nodes
+
+
+def trash(user: User, limit: int = 500) -> list[Trashed]:
+    """What was trashed itself (not what merely lies in a trashed folder), the latest first."""
+    folders = Folder.objects.filter(owner=user).exclude(LIVE).select_related("parent")
+    images = Image.objects.filter(owner=user).exclude(LIVE).select_related("folder")
+    rows = [
+        Trashed("folder", f.pk, f.name, f.trashed_at, f.parent.name if f.parent else "Drive", folder=f)
+        for f in folders.order_by("-trashed_at")[:limit]
+    ]
+    rows += [
+        Trashed("image", i.pk, i.name, i.trashed_at, i.folder.name, image=i)
+        for i in images.order_by("-trashed_at")[:limit]
+    ]
+    return sorted(rows, key=lambda row: (row.trashed_at, row.id), reverse=True)[:limit]
+
+
+def trash_count(user: User) -> int:
+    return (
+        Folder.objects.filter(owner=user).exclude(LIVE).count()
+        + Image.objects.filter(owner=user).exclude(LIVE).count()
+    )
+
+
+def shares(user: User, folder: Folder | None = None) -> QuerySet[ShareLink]:
+    """Links that can still be revoked, the newest first; expired ones too."""
+    rows = ShareLink.objects.filter(folder__owner=user, revoked_at=None).select_related("folder")
+    return (rows.filter(folder=folder) if folder else rows).order_by("-created", "-id")

@@ -1,0 +1,183 @@
+"""What an owner does to photos.
+
+Uploading: the bytes are staged and examined first, without a lock; then, under the owner's lock and in one
+transaction, the folder is checked to be alive still, the quota is checked, the bytes get their name and the
+row is made. If anything fails, neither row nor bytes stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.drive import locks, names, storage, thumbnails
+from apps.drive.models import Folder, Image
+from apps.drive.services import folders, quota
+from marketplace.api import ApiError, conflict, invalid
+
+
+@dataclass(frozen=True)
+class Added:
+    """`duplicate_of` is the photo with the same bytes that was in the folder before, if there was one.
+    Unless duplicates are kept, `image` is that photo."""
+
+    image: Image
+    duplicate_of: Image | None = None
+
+
+def add(owner: User, folder: Folder, name: str, fileobj: BinaryIO) -> Image:
+    """The photo in the folder; the one that is there already if it has the same bytes.
+
+    A name that is taken gets a number. ApiError codes: bad_name, empty, unsupported_type, animated,
+    truncated, corrupt (422), too_large, too_many_pixels, quota_exceeded (413), folder_gone (409),
+    disk_full (507).
+    """
+    name = names.check_image(name)
+    with storage.stage(fileobj, settings.MAX_IMAGE_BYTES) as staged:
+        return put(owner, folder, name, staged).image
+
+
+def put(
+    owner: User,
+    folder: Folder,
+    name: str,
+    staged: storage.Staged,
+    *,
+    below: Sequence[str] = (),
+    keep_duplicates: bool = False,
+) -> Added:
+    """As `add`, for staged bytes. `below`: checked folder names, made below `folder` as needed."""
+    staged.finish()
+    header, thumb = thumbnails.examine(staged.path)
+    staged.sync()
+    with locks.owner(owner.pk):
+        folders.check_alive(folder)
+        target = folders.ensure_path(owner, folder, below)
+        twin = _live(target).filter(sha256=staged.sha256).first()
+        if twin and not keep_duplicates:
+            return Added(twin, duplicate_of=twin)
+        quota.check(owner, staged.bytes)
+        staged.commit(owner.pk)
+        image = Image(
+            owner=owner,
+            folder=target,
+            name=name,
+            sha256=staged.sha256,
+            format=header.format,
+            bytes=staged.bytes,
+            width=header.width,
+            height=header.height,
+        )
+        _save_under_a_free_name(image)
+        storage.write_thumb(owner.pk, image.sha256, thumb)
+    return Added(image, duplicate_of=twin)
+
+
+def rename(image: Image, name: str) -> Image:
+    """409 `name_taken`, 422 `bad_name`."""
+    return change(image, name=name)
+
+
+def change(image: Image, *, name: str | None = None, folder: Folder | None = None) -> Image:
+    """Rename, move, or both at once. 409 `name_taken`, `folder_gone`; 422 `bad_name`."""
+    name = image.name if name is None else names.check_image(name)
+    with locks.owner(image.owner_id):
+        if folder is not None:
+            folders.check_alive(folder)
+            image.folder = folder
+        if _live(image.folder).filter(name=name).exclude(pk=image.pk).exists():
+            raise _taken(name)
+        image.name = name
+        try:
+            with transaction.atomic():
+                image.save(update_fields=["name", "folder"])
+        except IntegrityError as error:
+            raise _taken(name) from error
+    return image
+
+
+def move(owner: User, image_ids: Iterable[str], folder: Folder) -> int:
+    """Living photos into a folder; a name that is taken there gets a number. How many were moved.
+
+    One 404 would be for an id among many, so ids that are not the owner's are passed over.
+    """
+    moved = 0
+    with locks.owner(owner.pk):
+        folders.check_alive(folder)
+        for image in Image.objects.filter(owner=owner, pk__in=list(image_ids), trashed_at=None):
+            if image.folder_id == folder.pk:
+                continue
+            image.folder = folder
+            _save_under_a_free_name(image, ["folder", "name"])
+            moved += 1
+    return moved
+
+
+def trash(owner: User, image_ids: Iterable[str]) -> int:
+    """How many were moved to the trash. Those that are in it already stay as they are."""
+    living = Image.objects.filter(owner=owner, pk__in=list(image_ids), trashed_at=None)
+    return living.update(trashed_at=timezone.now())
+
+
+def restore(owner: User, image_ids: Iterable[str]) -> list[Image]:
+    """Back where they were, or into the nearest living folder above; if there is none, into a folder
+    "Restored" at the top. With a number if the name is taken."""
+    with locks.owner(owner.pk):
+        trashed = Image.objects.filter(owner=owner, pk__in=list(image_ids)).exclude(trashed_at=None)
+        images = list(trashed.order_by("trashed_at", "pk"))
+        homes: dict[str, Folder] = {}
+        for image in images:
+            if image.folder_id not in homes:
+                living = folders.living_ancestor(image.folder_id)
+                homes[image.folder_id] = living or folders.ensure(owner, "Restored")
+            image.folder = homes[image.folder_id]
+            image.trashed_at = None
+            _save_under_a_free_name(image, ["folder", "name", "trashed_at"])
+    return images
+
+
+def delete(image: Image) -> None:
+    """For good. Its bytes go with the next purge, unless something else needs them. 409 `not_in_trash`."""
+    with locks.owner(image.owner_id):
+        image.refresh_from_db(fields=["trashed_at"])
+        if image.trashed_at is None:
+            raise conflict("not_in_trash", "Only what is in the trash can be deleted for good.")
+        image.delete()
+
+
+def _live(folder: Folder) -> QuerySet[Image]:
+    return Image.objects.filter(folder=folder, trashed_at=None)
+
+
+def _taken(name: str) -> ApiError:
+    message = f'There is a photo named "{name}" in this folder already.'
+    return ApiError(409, "name_taken", message, fields={"name": [message]})
+
+
+def _save_under_a_free_name(image: Image, fields: list[str] | None = None) -> None:
+    """Insert (without `fields`) or update. Should something take the name without holding the lock, the
+    unique constraint says so, and the next free name is tried."""
+    wanted = image.name
+    for _ in range(5):
+        similar = _live(image.folder).filter(name__startswith=names.stem_of(wanted)).exclude(pk=image.pk)
+        taken = set(similar.values_list("name", flat=True)) if _is_taken(image, wanted) else ()
+        image.name = names.free(wanted, taken, names.IMAGE_CHARS)
+        try:
+            with transaction.atomic():
+                image.save(force_insert=fields is None, update_fields=fields)
+            return
+        except IntegrityError:
+            if not Folder.objects.filter(pk=image.folder_id).exists():
+                raise
+    raise invalid("bad_name", f'No name like "{wanted}" is free in this folder.')
+
+
+def _is_taken(image: Image, name: str) -> bool:
+    return _live(image.folder).filter(name=name).exclude(pk=image.pk).exists()
