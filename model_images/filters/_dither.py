@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -25,7 +26,7 @@ Ints = NDArray[np.int16]
 FLOYD_STEINBERG = ((0, 1, 7), (1, -1, 3), (1, 0, 5), (1, 1, 1))
 ATKINSON = ((0, 1, 2), (0, 2, 2), (1, -1, 2), (1, 0, 2), (1, 1, 2), (2, 0, 2))
 KERNELS = {"floyd_steinberg": FLOYD_STEINBERG, "atkinson": ATKINSON}
-_BAND = 1024  # rows sheared at a time: bounds the memory, not the result
+_BAND = 4096  # rows sheared at a time: bounds the memory, not the result
 
 
 @cache
@@ -117,8 +118,9 @@ def _band(
         shares = {n: (error * n) >> 4 for n in {weight for _, _, weight in kernel}}
         for down, right, weight in kernel:
             waves[step + right + 2 * down, first + down : last + down] += shares[weight]
+    slanted = cv2.transpose(picked)
     for y in range(rows):
-        out[y] = picked[2 * y : 2 * y + width, y]
+        out[y] = slanted[y, 2 * y : 2 * y + width]
     return np.stack([_row(waves, rows + i, width) for i in range(2)])
 
 
@@ -127,10 +129,10 @@ def _shear(values: Ints) -> Ints:
     hands to its right lands beyond the row's own part; what one at the left edge hands to its left lands
     before it: both are never read as pixels."""
     height, width, channels = values.shape
-    waves = np.zeros((width + 2 * height + 2, height, channels), np.int16)
+    slanted = np.zeros((height, width + 2 * height + 2, channels), np.int16)
     for y in range(height):
-        waves[2 * y : 2 * y + width, y] = values[y]
-    return waves
+        slanted[y, 2 * y : 2 * y + width] = values[y]
+    return cv2.transpose(slanted).reshape(-1, height, channels)
 
 
 def _row(waves: Ints, y: int, width: int) -> Ints:
