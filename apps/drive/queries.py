@@ -86,13 +86,13 @@ def image_neighbours(image: Image) -> tuple[str | None, str | None]:
 
 
 def subfolders(user: User, parent: Folder | None) -> QuerySet[Folder]:
-    """Living folders directly below, by name, each with `image_count`, `folder_count` and `cover`."""
-    return with_counts(Folder.objects.filter(owner=user, parent=parent, trashed_at=None)).order_by(
-        "name", "id"
-    )
+    """Living folders directly below, by name, with what `with_counts` adds."""
+    below = Folder.objects.filter(owner=user, parent=parent, trashed_at=None)
+    return with_counts(below).order_by("name", "id")
 
 
 def with_counts(folders: QuerySet[Folder]) -> QuerySet[Folder]:
+    """With `counted_images` and `counted_folders` (None: none) and `cover`, the id of the first photo."""
     images = Image.objects.filter(folder=OuterRef("pk"), trashed_at=None).order_by()
     count = images.values("folder").annotate(n=Count("pk")).values("n")
     inside = Folder.objects.filter(parent=OuterRef("pk"), trashed_at=None).order_by()

@@ -21,24 +21,7 @@ _GEOTIFF = {0x830E, 0x8480, 0x8482, 0x85D8, 0x87AF, 0x87B0, 0x87B1, 0xA480}
 _THUMB, _THUMB_SIZE = 0x0201, 0x0202
 # Offsets and sizes of the pixels: strips, tiles, an embedded JPEG.
 _PIXELS = ((0x0111, 0x0117), (0x0144, 0x0145), (_THUMB, _THUMB_SIZE))
-_TYPE_SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+_TYPE_SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | {16: 8, 17: 8, 18: 8}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 # Far beyond any real file; they bound the work that a crafted one can cause.
 _MOST_IFDS = 64
