@@ -1,0 +1,194 @@
+// One photo through the app, again whenever an option changes: waits until the hand rests, drops the answer to a
+// question that is no longer asked, and tries again when all preview servers are busy.
+import { ApiError, request } from "../../js/http.js";
+
+const REST_MS = 150;
+const TRIES = 6;
+
+const $ = (selector) => document.querySelector(selector);
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export class Preview {
+  #timer;
+  #abort;
+  #key = "";
+  #blob = "";
+
+  /** `showErrors` gets {option: [texts]} and returns those that belong to no option. */
+  constructor(config, showErrors) {
+    this.config = config;
+    this.showErrors = showErrors;
+    this.rich = config.outputs.some((output) => output !== "image");
+    $("[data-views]").hidden = config.outputs.length < 2;
+    $("[data-views]").addEventListener("change", () => this.#tab());
+  }
+
+  open(photo) {
+    this.photo = photo;
+    this.#key = "";
+    $("[data-empty]").hidden = Boolean(photo);
+    $("[data-photo-name]").textContent = photo?.name ?? "";
+    $("[data-facts]").textContent = "";
+    this.#tab();
+    if (!photo) return;
+    const [before, after] = [$("[data-before]"), $("[data-after]")];
+    before.src = photo.content;
+    before.alt = `${photo.name}, before`;
+    after.removeAttribute("src");
+    after.alt = `${photo.name}, after`;
+    if (photo.width) this.#ratio(photo.width, photo.height);
+    else before.onload = () => this.#ratio(before.naturalWidth, before.naturalHeight);
+    // A format that the browser can't show: the result alone.
+    before.onerror = () => before.removeAttribute("src");
+  }
+
+  /** Show the photo with these options, soon. The same question twice is asked once. */
+  show(params) {
+    if (!this.photo) return;
+    const key = JSON.stringify([this.photo.id ?? this.photo.content, params]);
+    if (key === this.#key) return;
+    const first = this.#key === "";
+    this.#key = key;
+    this.#abort?.abort();
+    clearTimeout(this.#timer);
+    $("[data-area]").classList.add("is-stale");
+    this.#timer = setTimeout(() => this.#run(params), first ? 0 : REST_MS);
+  }
+
+  async #run(params) {
+    const abort = (this.#abort = new AbortController());
+    $("[data-busy]").hidden = false;
+    this.#error("");
+    try {
+      const began = performance.now();
+      const answer = await this.#ask(params, abort.signal);
+      await this.#result(answer, began);
+      this.showErrors({});
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.#failed(error);
+    }
+    if (abort === this.#abort) {
+      $("[data-busy]").hidden = true;
+      $("[data-area]").classList.remove("is-stale");
+    }
+  }
+
+  async #ask(params, signal) {
+    const form = new FormData();
+    if (this.photo.file) form.set("file", this.photo.file);
+    else form.set("image", this.photo.id);
+    form.set("params", JSON.stringify(params));
+    const accept = this.rich ? "application/json" : "image/*";
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await request(`/api/v1/apps/${this.config.app}/preview`, { method: "POST", form, accept, signal });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 429 || attempt === TRIES) throw error;
+        $("[data-facts]").textContent = "Busy, trying again";
+        // Growing, and with chance in it: not everyone comes back at the same moment.
+        const wait = Math.max(error.retryAfter * 500, 200 * 2 ** attempt) * (0.5 + Math.random());
+        await sleep(Math.min(wait, 5000));
+        if (signal.aborted) throw new DOMException("", "AbortError");
+      }
+    }
+  }
+
+  async #result(response, began) {
+    let blob;
+    let timings;
+    if (this.rich) {
+      const data = await response.json();
+      timings = data.timings;
+      if (data.image) blob = await (await fetch(`data:${data.image.content_type};base64,${data.image.base64}`)).blob();
+      this.#texts(data);
+    } else {
+      blob = await response.blob();
+      timings = fromHeader(response.headers.get("Server-Timing"));
+    }
+    const all = performance.now() - began;
+    if (blob) await this.#image(blob);
+    this.#facts(timings ?? {}, all, blob);
+  }
+
+  async #image(blob) {
+    const url = URL.createObjectURL(blob);
+    const after = $("[data-after]");
+    after.src = url;
+    await after.decode();
+    if (this.#blob) URL.revokeObjectURL(this.#blob);
+    this.#blob = url;
+    // Few pixels shown large should stay pixels.
+    after.style.imageRendering = after.naturalWidth * 1.5 < after.clientWidth ? "pixelated" : "auto";
+    if (!$("[data-before]").getAttribute("src")) this.#ratio(after.naturalWidth, after.naturalHeight);
+  }
+
+  #texts({ text, html, data }) {
+    const pre = $("[data-text]");
+    pre.textContent = text ?? "";
+    // As large as fits: a monospaced letter is about 0.6 em wide.
+    const columns = Math.max(1, ...(text ?? "").split("\n", 400).map((line) => line.length));
+    pre.style.setProperty("--fit", `clamp(4px, ${(($("[data-area]").clientWidth - 40) / columns / 0.605).toFixed(2)}px, 1rem)`);
+    // sandbox="" on the frame: no script in it runs, and it can reach nothing.
+    $("[data-html]").srcdoc = html ?? "";
+    $("[data-data]").textContent = data ? JSON.stringify(data, null, 2) : "";
+  }
+
+  #facts(timings, all, blob) {
+    const parts = Object.entries(timings).map(([name, ms]) => [name.replace(/_ms$/, ""), `${ms.toFixed(1)} ms`]);
+    parts.push(["in all", `${all.toFixed(0)} ms`]);
+    if (blob) {
+      const after = $("[data-after]");
+      parts.push([blob.type.replace("image/", ""), `${after.naturalWidth} × ${after.naturalHeight}, ${size(blob.size)}`]);
+    }
+    $("[data-facts]").replaceChildren(...parts.map(([name, value]) => {
+      const fact = document.createElement("span");
+      const number = document.createElement("b");
+      number.textContent = value;
+      fact.append(`${name} `, number);
+      return fact;
+    }));
+  }
+
+  #failed(error) {
+    const fields = error.fields ?? {};
+    const rest = this.showErrors(fields);
+    $("[data-facts]").textContent = "";
+    const others = Object.entries(rest).map(([name, texts]) => `${name}: ${texts.join(" ")}`);
+    // What stands at a field need not be said twice.
+    const placed = Object.keys(fields).length > Object.keys(rest).length;
+    if (!placed || others.length) this.#error([error.message, ...others].join(" "));
+    this.#key = "failed";
+  }
+
+  #error(text) {
+    $("[data-error]").hidden = !text;
+    $("[data-error-text]").textContent = text;
+  }
+
+  #ratio(width, height) {
+    document.querySelector("before-after").style.setProperty("--ratio", width / height || 1.5);
+  }
+
+  #tab() {
+    const view = $("[data-views] input:checked").value;
+    for (const node of document.querySelectorAll("[data-view]")) {
+      node.hidden = !this.photo || node.dataset.view !== view;
+    }
+  }
+}
+
+/** `read;dur=3.1, process;dur=40` -> {read: 3.1, process: 40} */
+function fromHeader(text) {
+  const found = {};
+  for (const part of (text ?? "").split(",")) {
+    const match = part.match(/^\s*([\w-]+).*?;\s*dur=([\d.]+)/);
+    if (match) found[match[1]] = Number(match[2]);
+  }
+  return found;
+}
+
+function size(bytes) {
+  if (bytes < 1e3) return `${bytes} B`;
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}

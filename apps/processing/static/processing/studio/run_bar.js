@@ -1,0 +1,129 @@
+// "214 photos · 0 credits · about 40 s", and the button that starts the job.
+import { api, ApiError } from "../../js/http.js";
+
+const REST_MS = 400;
+
+const $ = (selector) => document.querySelector(selector);
+
+export class RunBar {
+  #timer;
+  #abort;
+  #asked = "";
+  #key = { body: "", value: "" };
+  #folder = "";
+
+  /** `options` answers {params, image_params} for the whole job. */
+  constructor(config, options) {
+    this.config = config;
+    this.options = options;
+    this.button = $("[data-run-button]");
+    this.button.addEventListener("click", () => this.#run());
+    for (const name of ["[data-policy]", "[data-nodes]"]) {
+      $(name).addEventListener("change", () => this.refresh(this.#folder));
+    }
+  }
+
+  /** What a job of now would be, as the API takes it. */
+  body() {
+    const { params, image_params } = this.options();
+    const body = { app: this.config.app, folder: this.#folder, params };
+    if (Object.keys(image_params).length) body.image_params = image_params;
+    if ($("[data-policy]").value) body.policy = $("[data-policy]").value;
+    if ($("[data-nodes]").value) body.parallelism = Number($("[data-nodes]").value);
+    return body;
+  }
+
+  refresh(folder) {
+    this.#folder = folder;
+    const text = JSON.stringify(this.body());
+    if (text === this.#asked) return;
+    this.#asked = text;
+    this.#abort?.abort();
+    clearTimeout(this.#timer);
+    this.#say("");
+    if (!folder) {
+      this.button.disabled = true;
+      $("[data-run-label]").textContent = "Run";
+      $("[data-quote]").textContent = "to run this over all its photos";
+      return;
+    }
+    const photos = this.config.folders[folder] ?? 0;
+    this.button.disabled = photos === 0;
+    $("[data-run-label]").textContent = `Run on ${count(photos)}`;
+    this.#timer = setTimeout(() => this.#quote(), REST_MS);
+  }
+
+  async #quote() {
+    const abort = (this.#abort = new AbortController());
+    try {
+      const quote = await api("/api/v1/quotes", { method: "POST", json: this.body(), signal: abort.signal });
+      this.button.disabled = false;
+      $("[data-run-label]").textContent = `Run on ${count(quote.images)}`;
+      show(quote);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      $("[data-quote]").textContent = "";
+      this.button.disabled = error.status === 422 || error.status === 404;
+      this.#say(words(error));
+    }
+  }
+
+  async #run() {
+    const body = this.body();
+    this.button.setAttribute("aria-busy", "true");
+    this.button.disabled = true;
+    try {
+      const headers = { "Idempotency-Key": this.#keyFor(body) };
+      const job = await api("/api/v1/jobs", { method: "POST", json: body, headers });
+      window.location.assign(`/jobs/${job.id}/`);
+    } catch (error) {
+      this.#say(words(error));
+      this.button.disabled = false;
+      this.button.removeAttribute("aria-busy");
+    }
+  }
+
+  // The same job asked for again after a lost answer must not start twice.
+  #keyFor(body) {
+    const text = JSON.stringify(body);
+    if (this.#key.body !== text) this.#key = { body: text, value: random() };
+    return this.#key.value;
+  }
+
+  #say(text) {
+    $("[data-run-error]").textContent = text;
+  }
+}
+
+// crypto.randomUUID is there in secure contexts only; this is everywhere.
+function random() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+const count = (n) => (n === 1 ? "1 photo" : `${n.toLocaleString("en")} photos`);
+
+function show({ price, eta_seconds: seconds, queue_position: position }) {
+  const parts = [["", price === 1 ? "1 credit" : `${price} credits`]];
+  if (seconds === null) parts.push(["", "waits for a node"]);
+  else parts.push(["about ", duration(seconds)]);
+  if (position > 1) parts.push(["", `${position - 1} ahead`]);
+  const nodes = parts.flatMap(([before, value], i) => {
+    const number = document.createElement("b");
+    number.textContent = value;
+    return [i ? " · " : "", before, number];
+  });
+  $("[data-quote]").replaceChildren(...nodes);
+}
+
+function duration(seconds) {
+  if (seconds < 1) return "1 s";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function words(error) {
+  if (!(error instanceof ApiError)) return "This page failed at it. Reload it and try again.";
+  const fields = Object.entries(error.fields).map(([name, texts]) => `${name}: ${texts.join(" ")}`);
+  return [error.message, ...fields].join(" ");
+}
