@@ -199,6 +199,17 @@ def stop_requested(folder: Path) -> bool:
     return (folder / "stop").exists() or not (folder / "job.json").exists()
 
 
+def request_leave(folder: Path, worker: str) -> None:
+    """Ask one worker to finish the photo at hand, give back its chunk and exit: its slot is wanted. Again is
+    no error; nor is a job whose folder is gone."""
+    with suppress(FileNotFoundError):
+        (folder / "workers" / f"{check_name(worker)}.leave").touch()
+
+
+def leave_requested(folder: Path, worker: str) -> bool:
+    return (folder / "workers" / f"{check_name(worker)}.leave").exists()
+
+
 def delete(folder: Path) -> None:
     """Remove a job folder. It is gone at once for everybody; again is no error."""
     doomed = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.deleting")
