@@ -132,7 +132,17 @@ def _sampled(source: Source, params: AsciiParams, rows: int) -> tuple[Array, Arr
     if params.color == "none":
         return _scale.shrunk(source.gray(min_width=width, min_height=height), width, height), None
     image = _scale.shrunk(source.rgb(min_width=width, min_height=height), width, height)
-    return _tone.luma(image, _tone.REC601), _scale.shrunk(image, params.columns, rows)
+    colours = _scale.shrunk(image, params.columns, rows)
+    if params.color == "foreground" and params.background == "dark":
+        colours = _brightened(colours)
+    return _tone.luma(image, _tone.REC601), colours
+
+
+def _brightened(colours: Array) -> Array:
+    """Each colour as bright as its hue and saturation go, at most 4 times: on dark paper the characters' ink
+    gives the tone, and a dark colour would count twice."""
+    strongest = np.maximum(colours.max(axis=-1, keepdims=True), 64).astype(np.uint16)
+    return (colours * np.uint16(255) // strongest).astype(np.uint8)
 
 
 def _chosen(gray: Array, params: AsciiParams) -> tuple[str, NDArray[np.intp]]:
