@@ -1,0 +1,26 @@
+"""Photo-like JPEGs, deterministic in their seed: soft light, shapes and sensor noise."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+
+def photo(seed: int, width: int = 1152, height: int = 864, quality: int = 90) -> bytes:
+    """A JPEG of `width` × `height`; no two seeds give the same bytes."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [np.sin(x / rng.uniform(80, 400) + y / rng.uniform(80, 400) + k) for k in range(3)]
+    light = np.stack(waves, axis=-1) * 60 + rng.uniform(90, 160, 3)
+    image = Image.fromarray(np.clip(light, 0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    for _ in range(40):
+        cx, cy, r = rng.integers(0, width), rng.integers(0, height), rng.integers(10, height // 5)
+        fill = tuple(int(v) for v in rng.integers(0, 256, 3))
+        draw.ellipse((int(cx - r), int(cy - r), int(cx + r), int(cy + r)), fill=fill)
+    noisy = np.asarray(image, dtype=np.int16) + rng.normal(0, 6, (height, width, 3)).astype(np.int16)
+    out = io.BytesIO()
+    Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(out, "JPEG", quality=quality)
+    return out.getvalue()

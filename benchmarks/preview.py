@@ -1,0 +1,83 @@
+"""What the platform adds to a preview: HTTP in to HTTP out, less the bare processor.
+
+The bare processor is timed by the preview server itself (read, process, encode) and told in the answer's
+timings. What is left is the platform: authentication, the choice of a node, both HTTP hops, and JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks._photos import photo
+from benchmarks._platform import Platform, platform
+
+APPS: dict[str, dict[str, Any]] = {
+    "blackwhite": {},
+    "ascii": {},
+    "pixelart": {},
+    "mosaic": {"style": "blocks"},
+}
+
+
+def _once(site: Platform, app: str, image: str, params: dict[str, Any]) -> tuple[float, float]:
+    """(whole, bare) in milliseconds of one preview of a photo in the drive, answered as an image."""
+    start = time.perf_counter()
+    answer = site.http.post(
+        f"/api/v1/apps/{app}/preview",
+        data={"image": image, "params": json.dumps(params)},
+        headers={"Accept": "image/*"},
+    )
+    whole = (time.perf_counter() - start) * 1000
+    answer.raise_for_status()
+    return whole, _bare(answer.headers["Server-Timing"])
+
+
+def _bare(header: str) -> float:
+    """The processor's own milliseconds from `read;dur=1.2, process;dur=3.4, …`."""
+    steps = {}
+    for part in header.split(","):
+        name, _, rest = part.strip().partition(";")
+        steps[name] = float(rest.partition("dur=")[2])
+    return sum(steps[name] for name in ("read", "process", "encode") if name in steps)
+
+
+def run(argv: Sequence[str]) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks preview")
+    parser.add_argument("--quick", action="store_true", help="fewer previews")
+    options = parser.parse_args(argv)
+    count = 20 if options.quick else 100
+    rows = []
+    with platform() as site:
+        folder = site.folder("Previews", [("one.jpg", photo(1)), ("two.jpg", photo(2))])
+        images = [image["id"] for image in site.api("GET", f"/images?folder={folder}")["items"]]
+        for app, params in APPS.items():
+            for image in images * 3:
+                _once(site, app, image, params)  # warm both preview servers
+            timed = [_once(site, app, images[n % 2], params) for n in range(count)]
+            added = [whole - bare for whole, bare in timed]
+            rows.append(
+                {
+                    "app": app,
+                    "whole_ms": round(statistics.median(whole for whole, _ in timed), 2),
+                    "bare_ms": round(statistics.median(bare for _, bare in timed), 2),
+                    "added_ms": round(statistics.median(added), 2),
+                    "added_p95_ms": round(statistics.quantiles(added, n=20)[-1], 2),
+                }
+            )
+    return {"rows": rows, "previews": count}
+
+
+def plot(report: dict[str, Any], axes: Any) -> None:
+    """Bare and added milliseconds, stacked."""
+    names = [row["app"] for row in report["rows"]]
+    bare = [row["bare_ms"] for row in report["rows"]]
+    axes.barh(names, bare, label="processor")
+    axes.barh(names, [row["added_ms"] for row in report["rows"]], left=bare, label="platform")
+    axes.set_xlabel("milliseconds, median")
+    axes.legend()
+    axes.invert_yaxis()
