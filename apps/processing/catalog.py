@@ -7,8 +7,6 @@ asset     an option whose value is the id of one of the user's folders; frozen t
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,10 +18,12 @@ from jsonschema import Draft202012Validator
 from apps.accounts.models import User
 from apps.drive import access
 from apps.drive.queries import live_images
+from apps.processing.storable import is_storable
 from apps.processing.wording import explain
 from marketplace.api import ApiError, invalid
 
 MAX_ASSETS = 5_000  # photos in a folder that an option names
+_UNSTORABLE = "holds a character or a number that can't be stored"
 CATALOG = Path("model_images") / "catalog.json"
 
 
@@ -69,7 +69,7 @@ def validate(app: App, params: Any) -> dict[str, Any]:
     """`params` with defaults filled in. ApiError 422 `invalid` with `fields` {option: [what is wrong]}."""
     if not isinstance(params, dict):
         raise invalid("invalid", "The options must be an object.", {"params": ["must be an object"]})
-    fields = {name: ["can't be stored as text"] for name, value in params.items() if _unstorable(value)}
+    fields = {name: [_UNSTORABLE] for name, value in params.items() if not is_storable([name, value])}
     if not fields:
         for error in Draft202012Validator(app.params_schema).iter_errors(params):
             for name, text in explain(error):
@@ -106,22 +106,6 @@ def freeze_assets(user: User, app: App, params: dict[str, Any]) -> dict[str, lis
 
 def _bad_asset(name: str, text: str) -> ApiError:
     return invalid("invalid", f"{name}: {text}.", {name: [text]})
-
-
-def _unstorable(value: Any) -> bool:
-    """True for what JSON or a database refuses: infinite numbers, and text with NUL or half characters."""
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, str):
-        return "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value)
-    if isinstance(value, dict):
-        return any(_unstorable(part) for part in _parts(value))
-    return isinstance(value, list) and any(_unstorable(part) for part in value)
-
-
-def _parts(value: dict[str, Any]) -> Iterator[Any]:
-    yield from value
-    yield from value.values()
 
 
 _cache: tuple[Path, int, dict[str, App]] | None = None

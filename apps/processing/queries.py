@@ -99,7 +99,7 @@ def jobs_of(user: User, *, q: str = "", status: str = "", order: str = "-created
     """The user's jobs; `q` looks in app title, folder name and id; `order`: created, -created, finished,
     -finished, status, -status. Unknown values of status and order are ignored. Placements are prefetched, so
     `lanes` and `present` cost nothing more. Page it with Django's Paginator."""
-    jobs = Job.objects.filter(owner=user).prefetch_related(_PLACEMENTS)
+    jobs = Job.objects.filter(owner=user).prefetch_related(PLACEMENTS)
     if q := q.replace("\x00", "").strip():
         jobs = jobs.filter(Q(app_title__icontains=q) | Q(folder_name__icontains=q) | Q(id=q))
     if status in Job.Status.values:
@@ -110,10 +110,10 @@ def jobs_of(user: User, *, q: str = "", status: str = "", order: str = "-created
 def job_for_page(user: User, job_id: str) -> Job:
     """The job with folder, output_folder and placements loaded; Http404 if it is not the user's."""
     job = access.job_for(user, job_id)
-    return Job.objects.select_related("folder", "output_folder").prefetch_related(_PLACEMENTS).get(id=job.id)
+    return Job.objects.select_related("folder", "output_folder").prefetch_related(PLACEMENTS).get(id=job.id)
 
 
-_PLACEMENTS = Prefetch("placements", queryset=Placement.objects.order_by("id"))
+PLACEMENTS = Prefetch("placements", queryset=Placement.objects.order_by("id"))
 
 
 def progress(job: Job, board: Board | None = None) -> Progress:
@@ -126,9 +126,7 @@ def progress(job: Job, board: Board | None = None) -> Progress:
         position, reason = waiting.position, job.reason or waiting.reason
     working = sum(lane.state in _LIVE for lane in lanes)
     if job.status == Job.Status.RUNNING and not working and not reason:
-        reason = (
-            "Waiting for a node to be free." if board.slots else "No node is alive: it goes on when one is."
-        )
+        reason = _BETWEEN if board.slots else _NO_NODE
     return Progress(
         status=job.status,
         reason=reason,
@@ -142,6 +140,8 @@ def progress(job: Job, board: Board | None = None) -> Progress:
     )
 
 
+_BETWEEN = "Waiting for a node to be free."
+_NO_NODE = "No node is alive: the job goes on as soon as one is."
 _IDLE = Board(entries=(), nodes=0, slots=0)
 
 

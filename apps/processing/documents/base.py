@@ -136,17 +136,22 @@ class Documents(ABC):
 def findings(doc: Doc) -> list[dict[str, Any]]:
     """What can be filtered and counted of a document's data; entries without a label are passed over."""
     data = doc.get("data") or {}
-    entries = [*(data.get("detections") or ()), *(data.get("classes") or ())]
+    lists = [data.get(name) for name in ("detections", "classes")]
+    entries = [entry for part in lists if isinstance(part, list) for entry in part]
     return [
         {
             "label": str(entry["label"])[:120],
-            "confidence": float(entry.get("confidence", 1.0)),
+            "confidence": _confidence(entry.get("confidence")),
             "rgb": str(entry.get("rgb") or "")[:20],
             "ryb": str(entry.get("ryb") or "")[:20],
         }
         for entry in entries
         if isinstance(entry, dict) and entry.get("label")
     ]
+
+
+def _confidence(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 1.0
 
 
 def ranked(pairs: Sequence[tuple[str, int]]) -> dict[str, int]:

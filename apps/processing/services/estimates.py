@@ -22,10 +22,8 @@ _MEASURED_FROM = 5  # finished photos from which a job's own pace is trusted
 
 def seconds_per_megapixel(app: str) -> float:
     """The mean of the nodes' measured figures, or the catalogue's guess."""
-    rows = list(
-        AppTiming.objects.filter(app=app, images__gt=0).values_list("seconds_per_megapixel", flat=True)
-    )
-    if rows:
+    timings = AppTiming.objects.filter(app=app)
+    if rows := list(timings.values_list("seconds_per_megapixel", flat=True)):
         return sum(rows) / len(rows)
     known = catalog.find(app)
     return known.seconds_per_megapixel if known else 0.02

@@ -28,6 +28,7 @@ from marketplace.api import ApiError, conflict, invalid
 MAX_PARALLELISM = 1000
 _KEY_LENGTH = 80
 _BATCH = 500
+_STOPPING = "Stopping: the photos in hand are finished first."
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,7 @@ def cancel(user: User, job_id: str) -> Job:
     if job.status == Job.Status.QUEUED:
         states.move(job, Job.Status.CANCELLED, reason="Cancelled before it started.", actor=user.email)
     running = Job.objects.filter(id=job.id, status=Job.Status.RUNNING, cancel_requested_at=None)
-    if running.update(
-        cancel_requested_at=timezone.now(), reason="Stopping: the photos in hand are finished."
-    ):
+    if running.update(cancel_requested_at=timezone.now(), reason=_STOPPING):
         states.note(job, "cancel_requested", str(job.attempt), actor=user.email)
         bell().ring()
     job.refresh_from_db()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from apps.accounts.models import User
+from apps.drive import access, inspect, storage
+from apps.processing import catalog
+from apps.processing.catalog import App
+from marketplace.api import ApiError, invalid
+
+# What can be asked for -> the output of the app that it shows.
+ANSWERS = {"image/*": "image", "text/plain": "text", "text/html": "html", "application/json": ""}
 
 
 @dataclass(frozen=True)
@@ -30,8 +39,63 @@ def preview(
 ) -> Preview:
     """Run the app on `upload` or on the drive image with id `image`: exactly one of them.
 
-    `accept`: image/*, text/plain, text/html or application/json, as the Accept header names them.
-    Errors as ApiError: 404 app or image, 413/422 photo or options, 429 `too_many`, 503
-    `no_preview_server`, 504 `preview_timeout`.
+    `accept`: image/*, text/plain, text/html or application/json.
+    Errors as ApiError: 404 app or image, 406 `not_acceptable`, 413/422 photo or options, 429 `too_many`,
+    502 `preview_failed`, 503 `no_preview_server`, 504 `preview_timeout`.
     """
-    raise NotImplementedError
+    app = catalog.app_for(user, app_id)
+    check_accept(app, accept)
+    if (upload is None) == (image is None):
+        text = "send either a file or the id of one of your photos"
+        raise invalid("invalid", "A preview needs one photo.", {"file": [text]})
+    checked = catalog.validate(app, params or {})
+    hashes = catalog.freeze_assets(user, app, checked)
+    assets = {name: [f"{user.pk}/{sha256}" for sha256 in mine] for name, mine in hashes.items()}
+    fields = {"params": json.dumps(checked), "assets": json.dumps(assets)}
+    if image is not None:
+        photo = access.image_for(user, image)
+        fields["path"] = f"{photo.owner_id}/{photo.sha256}"
+        return _send(app, fields, None, accept)
+    with storage.stage(upload, settings.MAX_IMAGE_BYTES) as staged:
+        opened, header = inspect.open_image(staged.path)
+        opened.close()
+        files = {"file": ("photo", staged.path.read_bytes(), inspect.MEDIA_TYPES[header.format])}
+    return _send(app, fields, files, accept)
+
+
+def check_accept(app: App, accept: str) -> None:
+    """406 if the app makes nothing of that kind."""
+    output = ANSWERS.get(accept)
+    if output is None or (output and output not in app.outputs):
+        kinds = [kind for kind, output in ANSWERS.items() if not output or output in app.outputs]
+        text = f"{app.title} can answer with {', '.join(kinds)}."
+        raise ApiError(406, "not_acceptable", text)
+
+
+def _send(app: App, fields: dict[str, str], files: Any, accept: str) -> Preview:
+    from apps.cluster.endpoints import send_preview
+
+    answer = send_preview(app.id, fields, files, accept, settings.PREVIEW_SECONDS)
+    if answer.status_code != 200:
+        _refuse(answer)
+    timing = answer.headers.get("Server-Timing")
+    return Preview(
+        content_type=answer.headers.get("Content-Type", "application/octet-stream"),
+        body=answer.content,
+        headers={"Server-Timing": timing} if timing else {},
+    )
+
+
+def _refuse(answer: Any) -> NoReturn:
+    """The preview server's own refusals are about photo and options; anything else is its failure."""
+    try:
+        error = answer.json()["error"]
+        code, message, fields = str(error["code"]), str(error["message"]), dict(error.get("fields") or {})
+    except (ValueError, KeyError, TypeError):
+        code = message = ""
+        fields = {}
+    if answer.status_code in {404, 413, 422} and code:
+        status = 422 if answer.status_code == 404 else answer.status_code
+        raise ApiError(status, code, message, fields=fields)
+    text = "The preview server could not make this preview. Nothing was changed; try again."
+    raise ApiError(502, "preview_failed", text)

@@ -1,0 +1,85 @@
+"""What needs doing now and then: old job folders, folders of nobody, the drive's trash."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+
+import jobfolder
+from apps.cluster.engines import Engine
+from apps.processing.controller.placing import LIVE
+from apps.processing.models import Job
+from apps.processing.services.states import FINISHED
+
+log = logging.getLogger(__name__)
+
+GRACE = timedelta(minutes=10)  # a finished job's folder can be looked at for so long
+_BATCH = 50
+
+
+class Chores:
+    def __init__(self, engine: Engine, *, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._now = now
+        start = clock()
+        self._table: list[tuple[float, Callable[[], None]]] = [
+            (10.0, self.clean_finished),
+            (300.0, self.clean_orphans),
+            (3600.0, self.purge_drive),
+        ]
+        self._due = [start + every for every, _ in self._table]
+
+    def run(self) -> None:
+        """At most one chore a call, so that a tick stays short. An error waits for the next turn."""
+        now = self._clock()
+        for index, (every, chore) in enumerate(self._table):
+            if now >= self._due[index]:
+                self._due[index] = now + every
+                try:
+                    chore()
+                except Exception:
+                    log.exception("%s failed; again in %g s", chore.__name__, every)
+                return
+
+    def clean_finished(self) -> None:
+        """Delete the folders of jobs that ended a while ago and have no worker left."""
+        old = Job.objects.filter(
+            status__in=FINISHED, finished__lt=self._now() - GRACE, cleaned_at=None
+        ).exclude(placements__state__in=LIVE)
+        for job in old.order_by("finished")[:_BATCH]:
+            self._engine.cleanup(job.id)
+            jobfolder.delete(jobfolder.job_dir(settings.DATA_DIR, job.id))
+            # A retry may have queued it in between; then its folder is made anew when it starts.
+            Job.objects.filter(id=job.id, attempt=job.attempt, status__in=FINISHED).update(
+                cleaned_at=self._now()
+            )
+
+    def clean_orphans(self) -> None:
+        """Delete folders whose job is gone, once nobody has written there for a while."""
+        root = jobfolder.jobs_root(settings.DATA_DIR)
+        names = {path.name for path in _folders(root)}
+        known = set(Job.objects.filter(id__in=names).values_list("id", flat=True))
+        for name in sorted(names - known):
+            age = time.time() - (root / name).stat().st_mtime
+            if age > GRACE.total_seconds():
+                self._engine.cleanup(name)
+                jobfolder.delete(root / name)
+        jobfolder.sweep(root)
+
+    def purge_drive(self) -> None:
+        """Hand the drive's trash to a background worker: deleting many files takes a while."""
+        from apps.drive.tasks import purge
+
+        purge.delay()
+
+
+def _folders(root: Path) -> list[Path]:
+    if not root.exists():
+        return []
+    return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]

@@ -1,0 +1,191 @@
+"""The controller: compare what should be with what is, act, repeat.
+
+It keeps nothing in memory that it could not do without: how far results were read, when the lease was
+renewed, and how long to leave a job alone that just failed to be handled. A tick looks at everything that is
+queued, running, or has workers left; when there is nothing it costs a handful of short queries.
+
+    1  lease          another controller acts? then wait
+    2  nodes          what their heartbeats say
+    3  running jobs   each: stop if asked, settle workers, take in results, finish or repair
+    4  free slots     to the jobs whose turn it is; told back from who has had enough
+    5  chores         now and then: delete old job folders, purge the drive's trash
+
+An error while one job is handled is logged, shown as the job's reason, and tried again after 1, 2, … 30 s.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from threading import Event
+
+import redis
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from apps.cluster.engines import Engine, EngineError, get_engine
+from apps.processing.controller import care, placing
+from apps.processing.controller.chores import Chores
+from apps.processing.controller.ingest import Ingest
+from apps.processing.controller.lease import Holder
+from apps.processing.controller.turns import Turns
+from apps.processing.models import Job, Placement
+from apps.processing.services.states import ACTIVE
+from apps.processing.services.wakeup import bell
+from marketplace.api import ApiError
+
+log = logging.getLogger(__name__)
+
+FAST, BUSY, IDLE = 0.03, 0.1, 1.0  # seconds between ticks: a young job; a running one; none
+YOUNG = 3.0
+_LONGEST_PAUSE = 30.0
+_DELAYED = "Delayed, tried again soon:"
+
+
+@dataclass
+class _Pause:
+    failures: int = 0
+    until: float = 0.0
+
+
+class Controller:
+    """`clock` counts seconds and never goes back; `now` is the time of day."""
+
+    def __init__(
+        self,
+        engine: Engine | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = timezone.now,
+    ) -> None:
+        self._engine = engine or get_engine()
+        self._clock = clock
+        self._now = now
+        self._lease = Holder(clock=clock)
+        self._ingests: dict[tuple[str, int], Ingest] = defaultdict(Ingest)
+        self._pauses: dict[str, _Pause] = defaultdict(_Pause)
+        self._chores = Chores(self._engine, clock=clock, now=now)
+
+    def run(self, stop: Event) -> None:
+        """Until `stop` is set. The lease is given back at the end, so that another can act at once."""
+        while not stop.is_set():
+            try:
+                pause = self.tick()
+            except (InterfaceError, OperationalError):
+                log.exception("the database did not answer; trying again")
+                connection.close()
+                pause = IDLE
+            self._wait(stop, pause)
+        self._lease.release()
+
+    def tick(self) -> float:
+        """One look at everything. How many seconds may pass until the next."""
+        if not self._lease.hold():
+            return IDLE
+        now = self._now()
+        self._engine.sync_nodes()
+        jobs = list(Job.objects.filter(status__in=ACTIVE).order_by("queued_at", "id"))
+        alive = self._attend(jobs, now)
+        self._place(jobs, alive, now)
+        self._chores.run()
+        self._forget(jobs)
+        return self._pace(jobs, alive, now)
+
+    def _attend(self, jobs: list[Job], now: datetime) -> list[Placement]:
+        """Look after every job that runs or has workers left. The workers that are alive."""
+        by_job: dict[str, list[Placement]] = defaultdict(list)
+        for placement in Placement.objects.filter(state__in=placing.LIVE).select_related("job"):
+            by_job[placement.job_id].append(placement)
+        lanes = max(1, sum(map(len, by_job.values())))
+        alive: list[Placement] = []
+        for job in jobs:
+            mine = by_job.pop(job.id, [])
+            if job.status != Job.Status.RUNNING:
+                by_job[job.id] = mine
+                continue
+            ingest = self._ingests[job.id, job.attempt]
+            step = partial(care.attend, job, mine, self._engine, ingest, now, lanes)
+            alive += self._guarded(job, mine, step)
+        for mine in by_job.values():
+            if mine:  # workers of a job that has ended, or of an attempt before the one that is queued
+                job = mine[0].job
+                alive += self._guarded(job, mine, partial(care.dismiss, job, mine, self._engine, now))
+        return alive
+
+    def _guarded(
+        self, job: Job, placements: list[Placement], step: Callable[[], list[Placement]]
+    ) -> list[Placement]:
+        """Run one job's step. If it fails, the others go on and this one pauses; its workers still count."""
+        pause = self._pauses.get(job.id)
+        if pause and self._clock() < pause.until:
+            return placements
+        try:
+            alive = step()
+        except (InterfaceError, OperationalError):
+            raise  # no database: nothing else will work either
+        except Exception as error:
+            self._pause(job, error)
+            return placements
+        if self._pauses.pop(job.id, None):
+            Job.objects.filter(id=job.id, reason__startswith=_DELAYED).update(reason="")
+        return alive
+
+    def _pause(self, job: Job, error: Exception) -> None:
+        pause = self._pauses[job.id]
+        pause.failures += 1
+        seconds = min(_LONGEST_PAUSE, 2.0 ** (pause.failures - 1))
+        pause.until = self._clock() + seconds
+        log.exception("job %s could not be handled; again in %g s", job.id, seconds)
+        reason = f"{_DELAYED} {_in_words(error)}"[:300]
+        Job.objects.filter(id=job.id, status__in=ACTIVE).update(reason=reason)
+
+    def _place(self, jobs: list[Job], alive: list[Placement], now: datetime) -> None:
+        ready = [job for job in jobs if job.id not in self._pauses]
+
+        def guard(job: Job, step: Callable[[], None]) -> None:
+            def run() -> list[Placement]:
+                step()
+                return []
+
+            self._guarded(job, [], run)
+
+        Turns(ready, alive, self._engine, now).fill(guard)
+
+    def _forget(self, jobs: list[Job]) -> None:
+        """Drop what was remembered about jobs that have ended."""
+        current = {(job.id, job.attempt) for job in jobs}
+        for key in self._ingests.keys() - current:
+            del self._ingests[key]
+        for job_id in self._pauses.keys() - {job.id for job in jobs}:
+            del self._pauses[job_id]
+
+    def _pace(self, jobs: list[Job], alive: list[Placement], now: datetime) -> float:
+        running = [job for job in jobs if job.status == Job.Status.RUNNING]
+        if any(job.started and (now - job.started).total_seconds() < YOUNG for job in running):
+            return FAST
+        return BUSY if running or alive else IDLE
+
+    def _wait(self, stop: Event, seconds: float) -> None:
+        """Until somebody rings, or the time is over; without Redis, only the latter."""
+        try:
+            bell().wait(seconds)
+        except redis.RedisError as error:
+            log.warning("no wake-ups: %s", error)
+            stop.wait(seconds)
+
+
+def _in_words(error: Exception) -> str:
+    """For the job's owner: what kind of trouble, without paths or internals."""
+    if isinstance(error, ApiError):
+        return error.message
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "the server's disk is full."
+    if isinstance(error, OSError | redis.RedisError | EngineError):
+        return "a part of the server does not answer."
+    return "an error in the server; it is in the log."
