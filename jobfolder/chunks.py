@@ -65,7 +65,7 @@ def plan_chunks(
     groups: list[list[ChunkImage]] = []
     spent = math.inf
     for item in body:
-        if spent + cost(item) > most or len(groups[-1]) >= longest:
+        if spent + cost(item) > most + 1e-9 or len(groups[-1]) >= longest:
             groups.append([])
             spent = 0.0
         groups[-1].append(item)

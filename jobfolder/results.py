@@ -6,6 +6,7 @@ readers leave it alone, and the worker that opens the file again cuts it off.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -13,11 +14,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from jobfolder.layout import BadJobFolder, check_name
 
 MAX_LINE = 16_000_000  # bytes; a longer one is not a document of ours
+
+
+class _NotOurs(Exception):
+    """A name among the results that no worker of ours made."""
 
 
 class Writer:
@@ -72,7 +77,7 @@ def tail_results(
     after = dict(offsets)
     for name in sorted(_files(job_dir)):
         start = after.get(name, 0)
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, _NotOurs):
             found, after[name] = _read_from(job_dir / "results" / name, start, limit - len(documents))
             documents += found
         if len(documents) >= limit:
@@ -85,7 +90,7 @@ def finished_images(job_dir: Path, chunk: str) -> set[str]:
     images: set[str] = set()
     for name in _files(job_dir):
         if name.startswith(f"{chunk}@"):
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, _NotOurs):
                 documents, _ = _read_from(job_dir / "results" / name, 0, limit=1 << 60)
                 images |= {str(document.get("image")) for document in documents}
     return images
@@ -123,8 +128,7 @@ def _files(job_dir: Path) -> list[str]:
 
 def _read_from(path: Path, start: int, limit: int) -> tuple[list[dict[str, Any]], int]:
     documents: list[dict[str, Any]] = []
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+    with _open(path) as file:
         if start >= os.fstat(file.fileno()).st_size:
             return documents, start
         file.seek(start)
@@ -141,3 +145,15 @@ def _read_from(path: Path, start: int, limit: int) -> tuple[list[dict[str, Any]]
                 if isinstance(value, dict):
                     documents.append(value)
     return documents, start
+
+
+def _open(path: Path) -> BinaryIO:
+    """Raises _NotOurs for a link, and for what is no plain file."""
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise _NotOurs if error.errno == errno.ELOOP else error from None
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise _NotOurs
+    return open(opened, "rb")  # noqa: PTH123, SIM115 - a descriptor, not a path; the caller closes it

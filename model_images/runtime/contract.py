@@ -60,11 +60,11 @@ class ImageParams(Params):
     """Options of every processor that makes an image."""
 
     format: Literal["auto", "jpeg", "png", "webp"] = Field(
-        "auto",
+        default="auto",
         description="File format of the result; auto picks what suits the app and the photo",
         examples=["png"],
     )
-    quality: int = Field(90, ge=30, le=100, description="JPEG and WebP quality", examples=[85])
+    quality: int = Field(default=90, ge=30, le=100, description="JPEG and WebP quality", examples=[85])
 
 
 @dataclass(frozen=True)

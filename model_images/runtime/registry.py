@@ -1,11 +1,16 @@
-"""Finds processors: each is one file, with one Processor class, in one of the FAMILIES packages."""
+"""Finds processors: each is one file, with one Processor class, in one of the FAMILIES packages.
+
+EXTRA_PROCESSORS names more packages (dotted, separated by commas) that are searched like these.
+"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -15,11 +20,22 @@ FAMILIES = ("model_images.filters",)
 AnyProcessor = Processor[Any]
 
 
+def extra_families() -> list[str]:
+    return [name.strip() for name in os.environ.get("EXTRA_PROCESSORS", "").split(",") if name.strip()]
+
+
+def package_folders() -> list[Path]:
+    """Where the code of the processors lies: a locked-in process may read these, for lazy imports and
+    data."""
+    names = ("model_images", "jobfolder", *extra_families())
+    return [Path(path) for name in names for path in importlib.import_module(name).__path__]
+
+
 @cache
 def processors() -> MappingProxyType[str, AnyProcessor]:
     """Every processor by name. Raises RuntimeError when two share a name."""
     found: dict[str, AnyProcessor] = {}
-    for family in FAMILIES:
+    for family in (*FAMILIES, *extra_families()):
         package = importlib.import_module(family)
         for info in pkgutil.iter_modules(package.__path__, f"{family}."):
             if info.name.rpartition(".")[2].startswith("_"):

@@ -79,7 +79,8 @@ def srgb_profile() -> bytes:
 
 
 def swapped_profile() -> bytes:
-    """An ICC profile that calls red blue and blue red: sRGB's own, with two primaries exchanged and renamed."""
+    """An ICC profile that calls red blue and blue red: sRGB's own, with two primaries exchanged and
+    renamed."""
     profile = srgb_profile().replace(b"sRGB", b"BGRs")
     swap = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}
     count = int.from_bytes(profile[128:132], "big")

@@ -211,7 +211,7 @@ def test_minimum_is_meant_upright():
 # --- Refusals -----------------------------------------------------------------------------------
 
 
-def refusal(data: bytes, limits: ImageLimits = ImageLimits()) -> str:
+def refusal(data: bytes, limits: ImageLimits = headers.DEFAULT_LIMITS) -> str:
     with pytest.raises(BadImage) as refused:
         open_source(data, limits).rgb()
     assert refused.value.message.endswith(".")

@@ -1,0 +1,61 @@
+"""The runtime's command line.
+
+describe [--write]                  the catalogue of processors, as JSON
+batch --job DIR --worker NAME       work through a job folder, locked in
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from model_images.runtime import threads
+
+assert threads  # noqa: S101 - imported first: it sets the environment that NumPy reads
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "INFO"), format="%(levelname)s %(name)s: %(message)s"
+    )
+    run = {"describe": _describe, "batch": _batch}[chosen.command]
+    return run(chosen)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m model_images.runtime", description="Runs image apps.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    describe = commands.add_parser("describe", help="print the catalogue of processors as JSON")
+    describe.add_argument("--write", action="store_true", help="write it to model_images/catalog.json")
+
+    batch = commands.add_parser("batch", help="work through a job folder until nothing is pending")
+    batch.add_argument("--job", type=Path, required=True, help="the job's folder, DATA_DIR/jobs/<id>")
+    batch.add_argument("--worker", required=True, help="a name that no other worker of the job has")
+    batch.add_argument("--node", default=os.environ.get("NODE_NAME", "local"))
+    return parser
+
+
+def _describe(chosen: argparse.Namespace) -> int:
+    from model_images.runtime import catalog
+
+    if chosen.write:
+        sys.stdout.write(f"{catalog.write()} written\n")
+    else:
+        sys.stdout.write(catalog.text())
+    return 0
+
+
+def _batch(chosen: argparse.Namespace) -> int:
+    from model_images.runtime import child
+
+    return child.main(chosen.job.resolve(), chosen.worker, chosen.node)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""A worker's heartbeat: a thread that rewrites it, and the main thread that says what it is doing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jobfolder import Heartbeat, write_worker
+
+EVERY = 0.5  # seconds; readers count on at least one a second
+
+log = logging.getLogger(__name__)
+
+
+class Pulse:
+    """Written at each `tell` and every EVERY seconds by a thread, until `stop`."""
+
+    def __init__(self, job_dir: Path, worker: str, node: str, isolation: list[str]) -> None:
+        now = time.time()
+        self._job_dir = job_dir
+        self._beat = Heartbeat(worker, node, os.getpid(), now, now, isolation=isolation)
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    @property
+    def images(self) -> int:
+        return self._beat.images
+
+    def start(self) -> None:
+        self.tell()
+        self._thread.start()
+
+    def tell(self, **changes: Any) -> None:
+        """Change fields of the heartbeat and write it. A failing disk is logged and does not end the work:
+        whoever misses the heartbeat decides."""
+        with self._lock:
+            self._beat = replace(self._beat, time=time.time(), **changes)
+            try:
+                write_worker(self._job_dir, self._beat)
+            except FileNotFoundError:
+                pass  # the folder is gone; the worker notices by itself
+            except OSError as error:
+                log.warning("heartbeat of %s not written: %s", self._beat.worker, error)
+
+    def stop(self, reason: str) -> None:
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.tell(state="exited", reason=reason, chunk=None, image=None, image_started=None)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(EVERY):
+            self.tell()
