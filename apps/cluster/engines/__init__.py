@@ -1,0 +1,24 @@
+"""How workers get onto nodes. `get_engine()` answers the one that ENGINE names."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+
+from apps.cluster.engines.base import Engine, EngineError, Observation, PlacementSpec
+
+__all__ = ["Engine", "EngineError", "Observation", "PlacementSpec", "get_engine"]
+
+
+def get_engine() -> Engine:
+    """One engine a process. Nothing is connected before the first call that needs it."""
+    return _engine(settings.ENGINE)
+
+
+@cache
+def _engine(name: str) -> Engine:
+    from apps.cluster.engines.celery import CeleryEngine  # an engine's client is loaded where it is used
+
+    known = {CeleryEngine.name: CeleryEngine}
+    return known[name]()
