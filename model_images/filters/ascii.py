@@ -41,6 +41,7 @@ class AsciiParams(ImageParams):
         "simple",
         description="Ten characters, all of ASCII, shaded blocks, braille dots, or your own",
         examples=["braille"],
+        title="Character set",
     )
     characters: str = Field(
         "",
@@ -48,11 +49,14 @@ class AsciiParams(ImageParams):
         validate_default=True,
         description="Your characters from sparse to dense, 2 to 128 of them (charset: custom)",
         examples=[" .oO@"],
+        title="Your characters",
+        json_schema_extra={"x-show-if": {"charset": ["custom"]}},
     )
     color: Literal["none", "foreground", "background"] = Field(
         "none",
         description="Colour of the photo in the characters, behind them, or not at all",
         examples=["foreground"],
+        title="Colour",
     )
     background: Literal["dark", "light"] = Field(
         "dark", description="Light characters on dark, or dark ones on light", examples=["light"]
@@ -62,10 +66,20 @@ class AsciiParams(ImageParams):
     )
     invert: bool = Field(False, description="Swap light and dark", examples=[True])
     font_aspect: float = Field(
-        0.5, ge=0.3, le=0.7, description="Width of a character divided by its height", examples=[0.55]
+        0.5,
+        ge=0.3,
+        le=0.7,
+        description="Width of a character divided by its height",
+        examples=[0.55],
+        json_schema_extra={"x-group": "Letters"},
     )
     font_size: int = Field(
-        16, ge=8, le=32, description="Height of a character in the picture, in pixels", examples=[12]
+        16,
+        ge=8,
+        le=32,
+        description="Height of a character in the picture, in pixels",
+        examples=[12],
+        json_schema_extra={"x-group": "Letters"},
     )
 
     @field_validator("characters")

@@ -34,10 +34,25 @@ class BlackWhiteParams(ImageParams):
         examples=["dither"],
     )
     threshold: int = Field(
-        128, ge=0, le=255, description="Values from here up turn white (mode: threshold)", examples=[110]
+        128,
+        ge=0,
+        le=255,
+        description="Values from here up turn white (mode: threshold)",
+        examples=[110],
+        json_schema_extra={"x-show-if": {"mode": ["threshold"]}},
     )
     dither: Literal["floyd_steinberg", "atkinson", "bayer4", "bayer8"] = Field(
-        "floyd_steinberg", description="Pattern of the dots (mode: dither)", examples=["atkinson"]
+        "floyd_steinberg",
+        description="Pattern of the dots (mode: dither)",
+        examples=["atkinson"],
+        json_schema_extra={
+            "x-show-if": {"mode": ["dither"]},
+            "x-labels": {
+                "floyd_steinberg": "Floyd–Steinberg",
+                "bayer4": "Bayer 4 × 4",
+                "bayer8": "Bayer 8 × 8",
+            },
+        },
     )
     window: int = Field(
         31,
@@ -45,6 +60,7 @@ class BlackWhiteParams(ImageParams):
         le=501,
         description="Side of the surroundings in pixels, made odd (mode: adaptive)",
         examples=[51],
+        json_schema_extra={"x-show-if": {"mode": ["adaptive"]}},
     )
     offset: int = Field(
         8,
@@ -52,14 +68,33 @@ class BlackWhiteParams(ImageParams):
         le=64,
         description="How much darker than its surroundings a pixel must be to turn black (mode: adaptive)",
         examples=[5],
+        json_schema_extra={"x-show-if": {"mode": ["adaptive"]}},
     )
     luma: Literal["601", "709", "custom"] = Field(
         "601",
         description="Weights of red, green and blue: Rec. 601, Rec. 709, or your own",
         examples=["709"],
+        json_schema_extra={
+            "x-group": "Tone",
+            "x-labels": {"601": "Rec. 601", "709": "Rec. 709", "custom": "Own"},
+        },
     )
-    red: float = Field(0.299, ge=0, le=1, description="Weight of red (luma: custom)", examples=[0.6])
-    green: float = Field(0.587, ge=0, le=1, description="Weight of green (luma: custom)", examples=[0.3])
+    red: float = Field(
+        0.299,
+        ge=0,
+        le=1,
+        description="Weight of red (luma: custom)",
+        examples=[0.6],
+        json_schema_extra={"x-group": "Tone", "x-show-if": {"luma": ["custom"]}},
+    )
+    green: float = Field(
+        0.587,
+        ge=0,
+        le=1,
+        description="Weight of green (luma: custom)",
+        examples=[0.3],
+        json_schema_extra={"x-group": "Tone", "x-show-if": {"luma": ["custom"]}},
+    )
     blue: float = Field(
         0.114,
         ge=0,
@@ -67,6 +102,7 @@ class BlackWhiteParams(ImageParams):
         validate_default=True,
         description="Weight of blue (luma: custom); the three are scaled to sum to 1",
         examples=[0.1],
+        json_schema_extra={"x-group": "Tone", "x-show-if": {"luma": ["custom"]}},
     )
     contrast: float = Field(
         1.0, ge=0.2, le=4, description="Contrast around middle grey; 1 leaves it", examples=[1.3]
@@ -77,6 +113,7 @@ class BlackWhiteParams(ImageParams):
         le=10,
         description="Evens out light and dark areas (CLAHE clip limit); 0 is off",
         examples=[2],
+        json_schema_extra={"x-group": "Tone"},
     )
     invert: bool = Field(False, description="Swap black and white", examples=[True])
 

@@ -1,7 +1,7 @@
 """Mosaic: a photo put together from small pictures, or from plain blocks.
 
-Each cell of the photo and each tile becomes a grid of mean colours in CIE Lab (OpenCV's 8-bit Lab, D65), and a
-cell gets the tile whose grid is nearest. A JPEG is decoded only as large as those grids need.
+Each cell of the photo and each tile becomes a grid of mean colours in CIE Lab (OpenCV's 8-bit Lab, D65), and
+a cell gets the tile whose grid is nearest. A JPEG is decoded only as large as those grids need.
 """
 
 from __future__ import annotations
@@ -34,14 +34,25 @@ class MosaicParams(ImageParams):
     )
     columns: int = Field(100, ge=10, le=400, description="Cells from left to right", examples=[60])
     tile_px: int = Field(
-        32, ge=8, le=128, description="Side of a tile in the result, in pixels (photomosaic)", examples=[48]
+        32,
+        ge=8,
+        le=128,
+        description="Side of a tile in the result, in pixels (photomosaic)",
+        examples=[48],
+        title="Tile size",
+        json_schema_extra={"x-show-if": {"style": ["photomosaic"]}},
     )
     tile_folder: str = Field(
         "",
         max_length=64,
-        description="Folder whose photos are the tiles, 2,000 at most; none: the built-in tiles (photomosaic)",
+        description="Folder whose photos are the tiles, 2,000 at most; empty: built-in tiles (photomosaic)",
         examples=["0b9d4f6c8a1e4d53"],
-        json_schema_extra={"x-asset": "folder"},
+        title="Tiles",
+        json_schema_extra={
+            "x-asset": "folder",
+            "x-empty": "Built-in tiles",
+            "x-show-if": {"style": ["photomosaic"]},
+        },
     )
     match_grid: int = Field(
         3,
@@ -49,6 +60,7 @@ class MosaicParams(ImageParams):
         le=5,
         description="Parts of a cell compared, a side; 1 looks at the mean colour only (photomosaic)",
         examples=[2],
+        json_schema_extra={"x-group": "Matching", "x-show-if": {"style": ["photomosaic"]}},
     )
     min_distance: int = Field(
         2,
@@ -56,6 +68,8 @@ class MosaicParams(ImageParams):
         le=6,
         description="No tile again within so many cells, as far as there are tiles enough (photomosaic)",
         examples=[4],
+        title="Distance between equal tiles",
+        json_schema_extra={"x-group": "Matching", "x-show-if": {"style": ["photomosaic"]}},
     )
     max_uses: int = Field(
         0,
@@ -63,6 +77,8 @@ class MosaicParams(ImageParams):
         le=10000,
         description="How often a tile may be used; 0 is no limit (photomosaic)",
         examples=[40],
+        title="Uses of a tile",
+        json_schema_extra={"x-group": "Matching", "x-show-if": {"style": ["photomosaic"]}},
     )
     tint: float = Field(
         0.25,
@@ -70,6 +86,7 @@ class MosaicParams(ImageParams):
         le=1,
         description="How far tiles take on the colour of their cell (photomosaic)",
         examples=[0.4],
+        json_schema_extra={"x-show-if": {"style": ["photomosaic"]}},
     )
     seed: int = Field(
         0,
@@ -77,6 +94,7 @@ class MosaicParams(ImageParams):
         le=2**31 - 1,
         description="Order in which cells choose, when tiles are limited (photomosaic)",
         examples=[7],
+        json_schema_extra={"x-group": "Matching", "x-show-if": {"style": ["photomosaic"]}},
     )
 
 

@@ -42,14 +42,32 @@ class PixelArtParams(ImageParams):
         le=1024,
         description="Blocks from left to right; 0 goes by the block size instead",
         examples=[160],
+        title="Blocks across",
     )
     palette: Literal["auto", "gameboy", "pico8", "c64", "cga", "nes", "own"] = Field(
         "auto",
         description="Where the colours come from: the photo, an old machine, or your own list",
         examples=["pico8"],
+        json_schema_extra={
+            "x-labels": {
+                "auto": "From the photo",
+                "gameboy": "Game Boy",
+                "pico8": "PICO-8",
+                "c64": "Commodore 64",
+                "cga": "CGA",
+                "nes": "NES",
+                "own": "Own colours",
+            }
+        },
     )
     palette_size: int = Field(
-        16, ge=2, le=256, description="How many colours to find in the photo (palette: auto)", examples=[8]
+        16,
+        ge=2,
+        le=256,
+        description="How many colours to find in the photo (palette: auto)",
+        examples=[8],
+        title="Colours",
+        json_schema_extra={"x-show-if": {"palette": ["auto"]}},
     )
     colors: tuple[Colour, ...] = Field(
         (),
@@ -57,12 +75,22 @@ class PixelArtParams(ImageParams):
         validate_default=True,
         description="Your colours as #rrggbb, 2 to 256 of them (palette: own)",
         examples=[["#1b1b3a", "#f4d35e", "#ee964b"]],
+        title="Your colours",
+        json_schema_extra={"x-show-if": {"palette": ["own"]}},
     )
     dither: Literal["none", "bayer", "floyd_steinberg", "atkinson"] = Field(
-        "none", description="How to mix colours that the palette lacks", examples=["bayer"]
+        "none",
+        description="How to mix colours that the palette lacks",
+        examples=["bayer"],
+        json_schema_extra={"x-labels": {"floyd_steinberg": "Floyd–Steinberg"}},
     )
     dither_strength: float = Field(
-        0.5, ge=0, le=1, description="How far Bayer dithering may shift a colour", examples=[0.3]
+        0.5,
+        ge=0,
+        le=1,
+        description="How far Bayer dithering may shift a colour",
+        examples=[0.3],
+        json_schema_extra={"x-show-if": {"dither": ["bayer"]}},
     )
     upscale: bool = Field(
         True,
@@ -70,7 +98,11 @@ class PixelArtParams(ImageParams):
         examples=[False],
     )
     shared_palette: bool = Field(
-        False, description="Use one palette for all photos of a folder (palette: auto)", examples=[True]
+        False,
+        description="Use one palette for all photos of a folder (palette: auto)",
+        examples=[True],
+        title="One palette for the folder",
+        json_schema_extra={"x-show-if": {"palette": ["auto"]}},
     )
 
     @field_validator("colors")

@@ -63,8 +63,16 @@ class ImageParams(Params):
         default="auto",
         description="File format of the result; auto picks what suits the app and the photo",
         examples=["png"],
+        json_schema_extra={"x-group": "File", "x-labels": {"jpeg": "JPEG", "png": "PNG", "webp": "WebP"}},
     )
-    quality: int = Field(default=90, ge=30, le=100, description="JPEG and WebP quality", examples=[85])
+    quality: int = Field(
+        default=90,
+        ge=30,
+        le=100,
+        description="JPEG and WebP quality",
+        examples=[85],
+        json_schema_extra={"x-group": "File", "x-show-if": {"format": ["auto", "jpeg", "webp"]}},
+    )
 
 
 @dataclass(frozen=True)
