@@ -2,7 +2,7 @@
 
 The bare loop is the least that could do the same work on the same cores: one warm process a core, pinned,
 which reads a file, processes and encodes it, and writes the result. No queue, no checks, no documents.
-The job goes through the API, from the request until it is said to have succeeded, with its results in the drive.
+The job goes through the API, from the request until it has succeeded, with its results in the drive.
 """
 
 from __future__ import annotations
