@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+import re
+from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import Http404
@@ -13,11 +14,22 @@ from apps.drive import tree
 from apps.drive.models import Attachment, Folder, Image, ShareLink
 
 Person = User | AnonymousUser
+_ID = re.compile(r"[0-9a-z]{1,22}")
+
+
+def is_id(text: str) -> bool:
+    """Anything else can't be in the database, and some of it (NUL) PostgreSQL would not even be asked."""
+    return _ID.fullmatch(text) is not None
+
+
+def ids(texts: Iterable[str]) -> list[str]:
+    """Those that can be ids."""
+    return [text for text in texts if is_id(text)]
 
 
 def folder_for(user: Person, folder_id: str) -> Folder:
     """The user's living folder; `folder.path` holds its ancestors and itself, from the top. One query."""
-    path = tree.path_to(folder_id)
+    path = tree.path_to(folder_id) if is_id(folder_id) else []
     if not path or path[-1].owner_id != user.pk or any(step.trashed_at for step in path):
         raise Http404("no such folder")
     return _with_path(path)
@@ -25,7 +37,8 @@ def folder_for(user: Person, folder_id: str) -> Folder:
 
 def image_for(user: Person, image_id: str) -> Image:
     """The user's living photo, with its folder loaded."""
-    image = Image.objects.filter(pk=image_id, owner_id=user.pk, trashed_at=None).first()
+    mine = Image.objects.filter(pk=image_id, owner_id=user.pk, trashed_at=None)
+    image = mine.first() if is_id(image_id) else None
     if image is None:
         raise Http404("no such photo")
     image.folder = folder_for(user, image.folder_id)
@@ -34,7 +47,7 @@ def image_for(user: Person, image_id: str) -> Image:
 
 def any_folder_for(user: Person, folder_id: str) -> Folder:
     """The user's folder, in the trash or not."""
-    folder = Folder.objects.filter(pk=folder_id, owner_id=user.pk).first()
+    folder = Folder.objects.filter(pk=folder_id, owner_id=user.pk).first() if is_id(folder_id) else None
     if folder is None:
         raise Http404("no such folder")
     return folder
@@ -42,7 +55,7 @@ def any_folder_for(user: Person, folder_id: str) -> Folder:
 
 def any_image_for(user: Person, image_id: str) -> Image:
     """The user's photo, in the trash or not. For its owner's thumbnails: one query, no walk."""
-    image = Image.objects.filter(pk=image_id, owner_id=user.pk).first()
+    image = Image.objects.filter(pk=image_id, owner_id=user.pk).first() if is_id(image_id) else None
     if image is None:
         raise Http404("no such photo")
     return image
@@ -50,7 +63,8 @@ def any_image_for(user: Person, image_id: str) -> Image:
 
 def attachment_for(user: Person, image_id: str, attachment_id: int) -> Attachment:
     image = image_for(user, image_id)
-    attachment = Attachment.objects.filter(pk=attachment_id, image=image).first()
+    found = Attachment.objects.filter(pk=attachment_id, image=image)
+    attachment = found.first() if attachment_id < 1 << 63 else None
     if attachment is None:
         raise Http404("no such file")
     attachment.image = image
@@ -59,7 +73,8 @@ def attachment_for(user: Person, image_id: str, attachment_id: int) -> Attachmen
 
 def share_for(user: Person, share_id: str) -> ShareLink:
     """A share of one of the user's folders, revoked and expired ones too."""
-    share = ShareLink.objects.select_related("folder").filter(pk=share_id, folder__owner_id=user.pk).first()
+    mine = ShareLink.objects.select_related("folder").filter(pk=share_id, folder__owner_id=user.pk)
+    share = mine.first() if is_id(share_id) else None
     if share is None:
         raise Http404("no such share")
     return share
@@ -70,8 +85,10 @@ def shared_folder(token: str, folder_id: str | None = None) -> tuple[ShareLink, 
 
     404 when the link never was, was revoked or has expired, and when a folder on the way is in the trash.
     """
-    share = ShareLink.objects.filter(token=token, revoked_at=None).first()
-    if share is None or (share.expires and share.expires <= timezone.now()):
+    share = ShareLink.objects.filter(token=token, revoked_at=None).first() if "\0" not in token else None
+    if share is None or not is_id(folder_id or share.folder_id):
+        raise Http404("no such share")
+    if share.expires and share.expires <= timezone.now():
         raise Http404("no such share")
     path = tree.path_to(folder_id or share.folder_id)
     ids = [step.pk for step in path]
@@ -84,7 +101,7 @@ def shared_folder(token: str, folder_id: str | None = None) -> tuple[ShareLink, 
 
 
 def shared_image(token: str, image_id: str) -> tuple[ShareLink, Image]:
-    image = Image.objects.filter(pk=image_id, trashed_at=None).first()
+    image = Image.objects.filter(pk=image_id, trashed_at=None).first() if is_id(image_id) else None
     if image is None:
         raise Http404("no such photo")
     share, folder = shared_folder(token, image.folder_id)
@@ -95,4 +112,4 @@ def shared_image(token: str, image_id: str) -> tuple[ShareLink, Image]:
 def _with_path(path: list[Folder]) -> Folder:
     folder = path[-1]
     folder.path = path
-    return cast(Folder, folder)
+    return folder

@@ -46,7 +46,7 @@ BROKEN = (
 
 @dataclass(frozen=True)
 class Header:
-    """Width and height as seen, after EXIF orientation."""
+    """Width and height as seen, after EXIF orientation; `orientation` is what Pillow leaves to do."""
 
     format: str
     width: int
@@ -98,7 +98,7 @@ def _check(path: Path, image: ImageFile.ImageFile, claimed: str) -> Header:
         )
     try:
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-        turned = orientation(image)
+        turned = _orientation(image)
     except BROKEN as error:
         raise broken(path, claimed) from error
     if frames != 1:
@@ -108,17 +108,22 @@ def _check(path: Path, image: ImageFile.ImageFile, claimed: str) -> Header:
     return Header(_FORMATS[image.format or ""], width, height, turned)
 
 
-def orientation(image: ImageFile.ImageFile) -> int:
-    """EXIF orientation 1 to 8 as browsers read it: from EXIF (or TIFF tags) alone, not from XMP."""
-    if image.format == "TIFF":
-        value = image.tag_v2.get(274, 1)  # type: ignore[attr-defined]
-    else:
-        value = layout.orientation(image.info.get("exif", b""))
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """What is left to do to see it upright, 1 to 8: from EXIF alone, as browsers do, not from XMP. Pillow
+    turns a TIFF by itself, and tells its size as seen."""
+    return 1 if image.format == "TIFF" else layout.orientation(image.info.get("exif", b""))
+
+
+def check_complete(path: Path, format: str) -> None:
+    """422 `truncated` if the file ends before its own structure says so."""
+    if not layout.is_complete(path.read_bytes(), format):
+        raise invalid("truncated", "The file ends too early: a part of the image is missing.")
 
 
 def broken(path: Path, format: str) -> ApiError:
     """The error for a file that can't be decoded: does it just end too early?"""
-    if not layout.is_complete(path.read_bytes(), format):
-        return invalid("truncated", "The file ends too early: a part of the image is missing.")
+    try:
+        check_complete(path, format)
+    except ApiError as error:
+        return error
     return invalid("corrupt", "The file is damaged and can't be read.")

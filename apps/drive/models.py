@@ -44,6 +44,9 @@ class Folder(models.Model):
             models.Index(fields=["owner", "trashed_at"]),
         ]
 
+    # Its ancestors and itself, from the top; set where `access` has looked them up.
+    path: list[Folder]
+
     def __str__(self) -> str:
         return self.name
 

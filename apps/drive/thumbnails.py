@@ -30,15 +30,18 @@ _TRANSPOSE = {
 def examine(path: Path) -> tuple[inspect.Header, bytes]:
     """What the file is, and its thumbnail.
 
-    Making it reads the photo to its last byte, which proves that it is whole: a JPEG at 1/8 of its size,
-    the others in full. Raises the errors of `inspect`.
+    Making it decodes the photo to its last row, which proves that it is whole: a JPEG at 1/8 of its size,
+    the others in full. What decoders forgive, a missing end, is looked for as well: other programs don't.
+    Raises the errors of `inspect`.
     """
     image, header = inspect.open_image(path)
     with image, _gate:
         try:
-            return header, _render(image, header)
+            data = _render(image, header)
         except inspect.BROKEN as error:
             raise inspect.broken(path, header.format) from error
+    inspect.check_complete(path, header.format)
+    return header, data
 
 
 def ensure(owner_id: str, sha256: str) -> Path:

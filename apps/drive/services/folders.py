@@ -32,18 +32,18 @@ def create(
         return _create(owner, name, parent, origin, unique)
 
 
-def ensure(owner: User, name: str, parent: Folder | None = None) -> Folder:
-    """The living folder of that name; made if there is none."""
+def ensure(owner: User, name: str, parent: Folder | None = None) -> tuple[Folder, bool]:
+    """The living folder of that name, and whether it had to be made."""
     name = names.check_folder(name)
     with locks.owner(owner.pk):
         found = _siblings(owner.pk, parent).filter(name=name).first()
-        return found or _create(owner, name, parent)
+        return (found, False) if found else (_create(owner, name, parent), True)
 
 
 def ensure_path(owner: User, parent: Folder, parts: Sequence[str]) -> Folder:
     """The folder at `parts` below `parent`, made as far as it is missing. Parts are checked names."""
     for part in parts:
-        parent = ensure(owner, part, parent)
+        parent, _ = ensure(owner, part, parent)
     return parent
 
 

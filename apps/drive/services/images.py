@@ -136,7 +136,7 @@ def restore(owner: User, image_ids: Iterable[str]) -> list[Image]:
         for image in images:
             if image.folder_id not in homes:
                 living = folders.living_ancestor(image.folder_id)
-                homes[image.folder_id] = living or folders.ensure(owner, "Restored")
+                homes[image.folder_id] = living or folders.ensure(owner, "Restored")[0]
             image.folder = homes[image.folder_id]
             image.trashed_at = None
             _save_under_a_free_name(image, ["folder", "name", "trashed_at"])

@@ -30,4 +30,4 @@ def revoke(share: ShareLink) -> None:
 
 
 def url(share: ShareLink) -> str:
-    return settings.BASE_URL.rstrip("/") + reverse("share:top", args=[share.token])
+    return settings.BASE_URL.rstrip("/") + reverse("share", args=[share.token])
