@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern] = [
     path("shares", shares.ShareList.as_view(), name="api-shares"),
     path("shares/<str:share_id>", shares.ShareDetail.as_view(), name="api-share"),
     path("trash", trash.Trash.as_view(), name="api-trash"),
+    path("move", trash.Move.as_view(), name="api-move"),
     path("trash/restore", trash.TrashRestore.as_view(), name="api-trash-restore"),
     path("trash/delete", trash.TrashDelete.as_view(), name="api-trash-delete"),
 ]

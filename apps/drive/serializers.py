@@ -152,14 +152,24 @@ class TrashedSerializer(serializers.Serializer[Any]):
 
 
 class SelectionSerializer(serializers.Serializer[Any]):
-    folders = serializers.ListField(child=serializers.CharField(), max_length=1000, default=list)
-    images = serializers.ListField(child=serializers.CharField(), max_length=1000, default=list)
+    folders = serializers.ListField(child=serializers.CharField(), max_length=20_000, default=list)
+    images = serializers.ListField(child=serializers.CharField(), max_length=20_000, default=list)
 
 
-class RestoredSerializer(serializers.Serializer[Any]):
-    folders = serializers.ListField(child=serializers.CharField(), help_text="ids that are back")
-    images = serializers.ListField(child=serializers.CharField(), help_text="ids that are back")
+class LivingSelectionSerializer(SelectionSerializer):
+    images_in = serializers.CharField(
+        required=False, allow_null=True, default=None, help_text="and every photo directly in this folder"
+    )
 
 
-class DeletedSerializer(serializers.Serializer[Any]):
-    deleted = serializers.IntegerField()
+class MoveSerializer(LivingSelectionSerializer):
+    to = serializers.CharField(allow_null=True, help_text="id of a folder; null: to the top, folders only")
+
+
+class MovedSerializer(serializers.Serializer[Any]):
+    folders = serializers.ListField(child=serializers.CharField(), help_text="ids that were moved")
+    images = serializers.ListField(child=serializers.CharField(), help_text="ids that were moved")
+
+
+class CountSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField(help_text="how many things it was done to")

@@ -76,7 +76,7 @@ class ImageDetail(APIView):
     def delete(self, request: Request, image_id: str) -> Response:
         """Move it to the trash."""
         image = access.image_for(request.user, image_id)
-        images.trash(request.user, [image.pk])
+        images.trash(image)
         return Response(status=204)
 
 

@@ -22,6 +22,8 @@ from apps.drive.models import Folder, Image
 from apps.drive.services import folders, quota
 from marketplace.api import ApiError, conflict, invalid
 
+_BATCH = 500  # ids in one statement
+
 
 @dataclass(frozen=True)
 class Added:
@@ -75,7 +77,7 @@ def put(
             width=header.width,
             height=header.height,
         )
-        _save_under_a_free_name(image)
+        _insert(image)
         storage.write_thumb(owner.pk, image.sha256, thumb)
     return Added(image, duplicate_of=twin)
 
@@ -103,44 +105,40 @@ def change(image: Image, *, name: str | None = None, folder: Folder | None = Non
     return image
 
 
-def move(owner: User, image_ids: Iterable[str], folder: Folder) -> int:
-    """Living photos into a folder; a name that is taken there gets a number. How many were moved.
-
-    One 404 would be for an id among many, so ids that are not the owner's are passed over.
-    """
-    moved = 0
-    with locks.owner(owner.pk):
-        folders.check_alive(folder)
-        for image in Image.objects.filter(owner=owner, pk__in=list(image_ids), trashed_at=None):
-            if image.folder_id == folder.pk:
-                continue
-            image.folder = folder
-            _save_under_a_free_name(image, ["folder", "name"])
-            moved += 1
-    return moved
+def trash(image: Image) -> None:
+    """Again is no error."""
+    Image.objects.filter(pk=image.pk, trashed_at=None).update(trashed_at=timezone.now())
 
 
-def trash(owner: User, image_ids: Iterable[str]) -> int:
-    """How many were moved to the trash. Those that are in it already stay as they are."""
-    living = Image.objects.filter(owner=owner, pk__in=list(image_ids), trashed_at=None)
-    return living.update(trashed_at=timezone.now())
-
-
-def restore(owner: User, image_ids: Iterable[str]) -> list[Image]:
+def restore(owner: User, image_ids: Iterable[str]) -> list[str]:
     """Back where they were, or into the nearest living folder above; if there is none, into a folder
-    "Restored" at the top. With a number if the name is taken."""
+    "Restored" at the top. With a number if the name is taken. Ids of those that are back."""
     with locks.owner(owner.pk):
         trashed = Image.objects.filter(owner=owner, pk__in=list(image_ids)).exclude(trashed_at=None)
-        images = list(trashed.order_by("trashed_at", "pk"))
-        homes: dict[str, Folder] = {}
-        for image in images:
-            if image.folder_id not in homes:
-                living = folders.living_ancestor(image.folder_id)
-                homes[image.folder_id] = living or folders.ensure(owner, "Restored")[0]
-            image.folder = homes[image.folder_id]
-            image.trashed_at = None
-            _save_under_a_free_name(image, ["folder", "name", "trashed_at"])
-    return images
+        by_home: dict[str, list[tuple[str, str]]] = {}
+        for pk, name, home in trashed.order_by("trashed_at", "pk").values_list("pk", "name", "folder_id"):
+            by_home.setdefault(home, []).append((pk, name))
+        for home, rows in by_home.items():
+            target = folders.living_ancestor(home) or folders.ensure(owner, "Restored")[0]
+            place(rows, target)
+    return [pk for rows in by_home.values() for pk, _ in rows]
+
+
+def place(rows: Sequence[tuple[str, str]], target: Folder) -> None:
+    """Living photos (id, name) into a folder, out of another one or the trash; a name that is taken there
+    gets a number. One update for all whose name is free. Hold the owner's lock."""
+    taken = set(_live(target).values_list("name", flat=True))
+    free: list[str] = []
+    for pk, name in rows:
+        found = names.free(name, taken, names.IMAGE_CHARS)
+        taken.add(found)
+        if found == name:
+            free.append(pk)
+        else:
+            Image.objects.filter(pk=pk).update(folder=target, name=found, trashed_at=None)
+    for start in range(0, len(free), _BATCH):
+        batch = Image.objects.filter(pk__in=free[start : start + _BATCH])
+        batch.update(folder=target, trashed_at=None)
 
 
 def delete(image: Image) -> None:
@@ -161,23 +159,20 @@ def _taken(name: str) -> ApiError:
     return ApiError(409, "name_taken", message, fields={"name": [message]})
 
 
-def _save_under_a_free_name(image: Image, fields: list[str] | None = None) -> None:
-    """Insert (without `fields`) or update. Should something take the name without holding the lock, the
-    unique constraint says so, and the next free name is tried."""
+def _insert(image: Image) -> None:
+    """Under the first free name. Should something take that name without holding the lock, the unique
+    constraint says so, and the next one is tried."""
     wanted = image.name
     for _ in range(5):
-        similar = _live(image.folder).filter(name__startswith=names.stem_of(wanted)).exclude(pk=image.pk)
-        taken = set(similar.values_list("name", flat=True)) if _is_taken(image, wanted) else ()
-        image.name = names.free(wanted, taken, names.IMAGE_CHARS)
+        if _live(image.folder).filter(name=wanted).exists():
+            similar = _live(image.folder).filter(name__startswith=names.stem_of(wanted))
+            taken = set(similar.values_list("name", flat=True))
+            image.name = names.free(wanted, taken, names.IMAGE_CHARS)
         try:
             with transaction.atomic():
-                image.save(force_insert=fields is None, update_fields=fields)
+                image.save(force_insert=True)
             return
         except IntegrityError:
             if not Folder.objects.filter(pk=image.folder_id).exists():
                 raise
     raise invalid("bad_name", f'No name like "{wanted}" is free in this folder.')
-
-
-def _is_taken(image: Image, name: str) -> bool:
-    return _live(image.folder).filter(name=name).exclude(pk=image.pk).exists()
