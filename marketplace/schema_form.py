@@ -20,6 +20,7 @@ Schema = Mapping[str, Any]
 
 SEGMENTS_AT_MOST = 4  # more choices than this, or longer ones, become a select
 SEGMENTS_LETTERS = 26
+SLIDER_SPAN = 2000  # a slider can't be set to one of more values than this
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,10 @@ class Field:
 
     @property
     def bounded(self) -> bool:
-        """A slider needs both ends, and can't say null."""
-        return self.minimum is not None and self.maximum is not None and not self.nullable
+        """Whether a slider serves: it needs both ends, not too far apart, and can't say null."""
+        if self.minimum is None or self.maximum is None or self.nullable:
+            return False
+        return self.maximum - self.minimum <= SLIDER_SPAN
 
     @property
     def text(self) -> str:

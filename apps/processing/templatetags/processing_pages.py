@@ -1,0 +1,133 @@
+"""Template tags of the job pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from django import template
+from django.contrib.staticfiles import finders
+from django.utils import timezone
+
+from apps.drive.models import Folder, Image
+from apps.processing.catalog import App
+from apps.processing.documents.base import Event
+from apps.processing.models import Job
+
+register = template.Library()
+
+
+@register.filter
+def lookup(mapping: Mapping[str, Any], key: str) -> Any:
+    """`mapping[key]`, or nothing."""
+    return mapping.get(key, "")
+
+
+@register.filter
+def option_name(name: str) -> str:
+    """`block_size` -> `Block size`."""
+    text = name.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+@register.filter
+def option_value(value: Any) -> str:
+    """An option's value as a reader would write it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value is None or value in ("", [], ()):
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@register.filter
+def ago(time: datetime) -> str:
+    """`just now`, `5 min ago`, `3 h ago`, `12 Mar`, `12 Mar 2025`."""
+    now = timezone.now()
+    seconds = (now - time).total_seconds()
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min ago"
+    if seconds < 86_400:
+        return f"{seconds // 3600:.0f} h ago"
+    return f"{time.day} {time:%b}" if time.year == now.year else f"{time.day} {time:%b %Y}"
+
+
+@register.filter
+def took(job: Job) -> float | None:
+    """Seconds from start to end."""
+    return (job.finished - job.started).total_seconds() if job.started and job.finished else None
+
+
+@register.filter
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+@register.filter
+def folder_url(folder: Folder) -> str:
+    return f"/drive/{folder.pk}/"
+
+
+@register.filter
+def ratio(image: Image) -> str:
+    """Width by height, for the frame of a picture."""
+    return f"{image.width / image.height:.5f}" if image.height else "1.5"
+
+
+@register.filter
+def picture_url(image: Image) -> str:
+    """A picture that every browser shows: the photo itself, or for a TIFF its thumbnail."""
+    return f"/api/v1/images/{image.pk}/{'thumbnail' if image.format == 'tiff' else 'content'}"
+
+
+@register.filter
+def timing_name(name: str) -> str:
+    """`process_ms` -> `Process`."""
+    return option_name(name.removesuffix("_ms"))
+
+
+@register.filter
+def sample_picture(app: App) -> str:
+    """The static path of a picture that the app made, or nothing if there is none."""
+    path = f"img/samples/{app.id}.webp"
+    return path if app.source == "builtin" and _has_static(path) else ""
+
+
+@cache
+def _has_static(path: str) -> bool:
+    return finders.find(path) is not None
+
+
+@register.simple_tag
+def studio_query(job: Job) -> str:
+    """The job's folder and options as the studio's address takes them."""
+    query = {"options": json.dumps(job.params)}
+    if job.folder_id:
+        query["folder"] = job.folder_id
+    return urlencode(query)
+
+
+_EVENTS = {
+    "state": "{status}",
+    "worker_placed": "{node} was asked to work",
+    "worker_lost": "{node} was lost",
+    "cancel_requested": "Asked to stop",
+    "retried": "Queued again",
+}
+
+
+@register.filter
+def event_words(event: Event) -> str:
+    """What happened, in a line: the event, then its reason."""
+    data = {
+        "node": event.data.get("node") or "A node",
+        "status": str(event.data.get("status", "")).capitalize(),
+    }
+    what = _EVENTS.get(event.kind, event.kind.replace("_", " ").capitalize()).format(**data)
+    return f"{what}: {event.reason}" if event.reason else what
