@@ -32,7 +32,7 @@ _recent: OrderedDict[str, Array] = OrderedDict()  # the last two, for the next p
 
 
 def tiles_of(paths: Sequence[Path], px: int, cache_dir: Path | None) -> Array:
-    """`(n, px, px, 3)` RGB, read-only: the middle square of each readable photo, in order, equal files once."""
+    """`(n, px, px, 3)` RGB, read-only: the middle square of each readable photo, in order."""
     files = list({_content(path): path for path in paths}.items())[:MAX_TILES]
     key = hashlib.sha256("\n".join([_FORMAT, str(px), *(name for name, _ in files)]).encode()).hexdigest()
     if key not in _recent:
@@ -60,7 +60,10 @@ def _complete(paths: list[Path], px: int, cache: Path | None) -> Array:
     found = list(tiles)
     kept_at = time.monotonic()
     for number, path in enumerate(paths[seen:], start=seen + 1):
-        tile = _cut(path, px)
+        try:
+            tile = _cut(path, px)
+        except OSError:  # gone or out of reach just now: leave it out, and don't keep that for ever
+            tile = cache = None
         if tile is not None:
             found.append(tile)
         if number == len(paths) or time.monotonic() - kept_at > _KEEP_AFTER:
@@ -76,10 +79,11 @@ def _stacked(found: list[Array], px: int) -> Array:
 
 
 def _cut(path: Path, px: int) -> Array | None:
-    """The middle square of a photo at `px` × `px`, or None if it can't be read."""
+    """The middle square of a photo at `px` × `px`, or None if it is no photo we can use. Raises OSError."""
+    data = path.read_bytes()
     try:
-        image = open_source(path.read_bytes()).rgb(min_width=px, min_height=px)
-    except (OSError, BadImage):
+        image = open_source(data).rgb(min_width=px, min_height=px)
+    except BadImage:
         return None
     height, width = image.shape[:2]
     side = min(height, width)
@@ -93,7 +97,7 @@ def _read(cache: Path | None, px: int, count: int) -> tuple[Array, int]:
     if cache is None:
         return nothing
     try:
-        with np.load(cache, allow_pickle=False) as kept:
+        with cache.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             tiles, seen = kept["tiles"], int(kept["seen"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         return nothing
