@@ -29,6 +29,7 @@ from jobfolder.layout import (
     temporary,
     write_json,
 )
+from jobfolder.results import finished_images
 
 MAX_STRIKES = 3
 _TAIL_PER_WORKER = 16
@@ -160,18 +161,32 @@ def finish(job_dir: Path, chunk: str, worker: str) -> bool:
 
 
 def release(job_dir: Path, worker: str, code: str = "worker_died") -> list[str]:
-    """Give back all that a dead worker claimed, with a strike for the photo it had in hand. Names of the
-    chunks.
+    """Give back all that a dead worker claimed, with a strike for the photo it had in hand: the first of
+    a chunk without a document. Names of the chunks.
 
     Only for a worker whose process has ended or whose heartbeat is too old. Calling it twice, or from two
     places at once, gives each chunk back once and counts one strike: a strike's file is named by the worker
     and its start. `code` `timed_out` fails the photo at its next turn, `worker_died` at its third strike.
     """
-    mine = claims(job_dir, worker)
-    beat = read_worker(job_dir, worker)
-    if mine and beat is not None and beat.image and beat.chunk in {c.chunk for c in mine}:
-        strike(job_dir, beat.image, f"{worker}.{int(beat.started * 1000)}", code)
-    return [c.chunk for c in mine if give_back(job_dir, c.chunk, worker)]
+    released = []
+    for mine in claims(job_dir, worker):
+        image = _in_hand(job_dir, mine)
+        if image is not None:
+            beat = read_worker(job_dir, worker)
+            strike(job_dir, image, f"{worker}.{int(beat.started * 1000) if beat else 0}", code)
+        if give_back(job_dir, mine.chunk, worker):
+            released.append(mine.chunk)
+    return released
+
+
+def _in_hand(job_dir: Path, mine: Claimed) -> str | None:
+    """A worker takes the photos of its chunk in order and writes a document after each."""
+    try:
+        chunk = read_chunk(claim_path(job_dir, mine.chunk, mine.worker), mine.chunk)
+    except (FileNotFoundError, BadJobFolder):
+        return None
+    finished = finished_images(job_dir, mine.chunk)
+    return next((image.image for image in chunk.images if image.image not in finished), None)
 
 
 def strike(job_dir: Path, image: str, cause: str, code: str) -> None:

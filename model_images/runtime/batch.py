@@ -134,7 +134,7 @@ class Batch:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._terminate)
         self.context = self._context()
-        self.pulse.tell(state="working")
+        self.pulse.tell(now=True, state="working")
         while not (reason := self._interrupted()):
             chunk = chunks.claim(self.job_dir, self.worker)
             if chunk is None:

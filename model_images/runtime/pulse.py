@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 
 
 class Pulse:
-    """Written at each `tell` and every EVERY seconds by a thread, until `stop`."""
+    """Written every EVERY seconds by a thread, and at once where `tell` is told so. Not at each photo:
+    making a file costs more than small photos take."""
 
     def __init__(self, job_dir: Path, worker: str, node: str, isolation: list[str]) -> None:
         now = time.time()
@@ -33,14 +34,20 @@ class Pulse:
         return self._beat.images
 
     def start(self) -> None:
-        self.tell()
+        self._write()
         self._thread.start()
 
-    def tell(self, **changes: Any) -> None:
-        """Change fields of the heartbeat and write it. A failing disk is logged and does not end the work:
-        whoever misses the heartbeat decides."""
+    def tell(self, *, now: bool = False, **changes: Any) -> None:
+        """Change fields of the heartbeat; with `now`, write it too."""
         with self._lock:
-            self._beat = replace(self._beat, time=time.time(), **changes)
+            self._beat = replace(self._beat, **changes)
+        if now:
+            self._write()
+
+    def _write(self) -> None:
+        """A failing disk is logged and does not end the work: whoever misses the heartbeat decides."""
+        with self._lock:
+            self._beat = replace(self._beat, time=time.time())
             try:
                 write_worker(self._job_dir, self._beat)
             except FileNotFoundError:
@@ -52,8 +59,8 @@ class Pulse:
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
-        self.tell(state="exited", reason=reason, chunk=None, image=None, image_started=None)
+        self.tell(now=True, state="exited", reason=reason, chunk=None, image=None, image_started=None)
 
     def _run(self) -> None:
         while not self._stopped.wait(EVERY):
-            self.tell()
+            self._write()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import jobfolder
 from jobfolder import Chunk, ChunkImage, Heartbeat, chunks, plan_chunks
+from jobfolder.results import Writer
 from tests.jobfolder.conftest import images
 
 
@@ -110,7 +111,6 @@ def test_give_back_and_finish_after_the_claim_is_gone(folder):
     assert not chunks.finish(folder, chunk.name, "w1")
     assert not chunks.give_back(folder, chunk.name, "w1")
     assert jobfolder.pending_count(folder) == 3
-    assert chunks.strikes(folder) == {}
 
 
 @pytest.mark.parametrize(
@@ -135,18 +135,20 @@ def test_names_with_a_dot_are_no_chunks(folder):
 
 
 def test_release_gives_back_all_and_strikes_the_image_in_hand(folder):
-    first, second = chunks.claim(folder, "w1"), chunks.claim(folder, "w1")
+    first = chunks.claim(folder, "w1")
     chunks.claim(folder, "w2")
-    beat(folder, chunk=second.name, image="image002")
+    beat(folder)
+    with Writer(folder, first.name, "w0") as writer:
+        writer.append({"image": "image000"})
 
-    assert jobfolder.release(folder, "w1") == [first.name, second.name]
-    assert chunks.strikes(folder) == {"image002": ["worker_died"]}
+    assert jobfolder.release(folder, "w1") == [first.name]
+    assert chunks.strikes(folder) == {"image001": ["worker_died"]}
     assert [claim.worker for claim in jobfolder.claims(folder)] == ["w2"]
 
 
 def test_one_death_is_one_strike_however_often_it_is_noticed(folder):
     chunk = chunks.claim(folder, "w1")
-    beat(folder, chunk=chunk.name, image="image000")
+    beat(folder)
     barrier = threading.Barrier(6)
 
     def release(_: int) -> list[str]:
@@ -162,22 +164,23 @@ def test_one_death_is_one_strike_however_often_it_is_noticed(folder):
 
 def test_third_death_is_the_verdict_and_a_time_limit_at_once(folder):
     for death in range(1, 4):
-        chunk = chunks.claim(folder, "w1")
-        assert chunk.name == "1-0001"
-        beat(folder, chunk=chunk.name, image="image001", started=float(death))
+        assert chunks.claim(folder, "w1").name == "1-0001"
+        beat(folder, started=float(death))
         jobfolder.release(folder, "w1")
-        codes = chunks.strikes(folder)["image001"]
+        codes = chunks.strikes(folder)["image000"]
         assert len(codes) == death
         assert chunks.verdict(codes) == ("worker_died" if death == 3 else None)
     assert chunks.verdict(["timed_out"]) == "timed_out"
     assert chunks.verdict([]) is None
 
 
-def test_no_strike_without_a_claim_or_for_another_chunk(folder):
-    beat(folder, chunk="1-0001", image="image000")
+def test_no_strike_without_a_claim_or_when_all_is_done(folder):
+    beat(folder)
     assert jobfolder.release(folder, "w1") == []
-    chunks.claim(folder, "w1")
-    beat(folder, chunk="1-0002", image="image002")
+    chunk = chunks.claim(folder, "w1")
+    with Writer(folder, chunk.name, "w1") as writer:
+        for image in chunk.images:
+            writer.append({"image": image.image})
     assert jobfolder.release(folder, "w1") == ["1-0001"]
 
     assert chunks.strikes(folder) == {}
@@ -188,6 +191,7 @@ def test_release_without_a_heartbeat(folder):
     (folder / "workers" / "w1.json").write_text("{torn")
 
     assert jobfolder.release(folder, "w1") == ["1-0001"]
+    assert chunks.strikes(folder) == {"image000": ["worker_died"]}
 
 
 # --- Retry --------------------------------------------------------------------------------------
