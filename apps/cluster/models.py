@@ -31,6 +31,13 @@ class Node(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def status(self) -> str:
+        """In one word: ready, cordoned or lost."""
+        if self.state == self.State.LOST:
+            return "lost"
+        return "cordoned" if self.cordoned else "ready"
+
 
 class ClusterSettings(models.Model):
     """One row. Empty means: what the environment says."""

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
-from apps.cluster.models import Node
+from apps.accounts.models import User
+from apps.cluster.models import Node, NodeSample
 from apps.processing.models import Placement
 from loadbalancer.policy import NodeView
 
 _LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
+HISTORY = timedelta(minutes=15)
+_LATE = 3.0  # seconds that a controller's tick may take beyond NODE_TIMEOUT
 
 
 def nodes() -> QuerySet[Node]:
@@ -29,3 +38,85 @@ def node_views() -> list[NodeView]:
     rows = nodes().filter(state=Node.State.READY, cordoned=False)
     columns = ("name", "slots", "active", "weight", "speed")
     return [NodeView(*row) for row in rows.values_list(*columns)]
+
+
+@dataclass(frozen=True)
+class Working:
+    """A worker on a node, as far as the viewer may know: whose photos they are is the owner's matter."""
+
+    worker: str
+    app_title: str
+    done: int
+    since: datetime
+    job_id: str  # "" for another's job
+    folder_name: str  # "" for another's job
+
+
+@dataclass(frozen=True)
+class Sample:
+    time: float  # seconds since 1970
+    active: int
+    slots: int
+    images: int
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The cluster page. `silent_for`: seconds since the controller wrote down a node's heartbeat, if that
+    is too long ago to believe the rows; None while all is well."""
+
+    nodes: list[Node]  # with `active`
+    workers: dict[str, list[Working]]  # by node
+    history: dict[str, list[Sample]]  # by node, oldest first
+    since: float  # where the history begins
+    now: float
+    silent_for: float | None
+
+
+def overview(viewer: User, now: datetime | None = None) -> Overview:
+    """Everything the page shows, in three queries."""
+    now = now or timezone.now()
+    rows = list(nodes())
+    return Overview(
+        nodes=rows,
+        workers=_workers(viewer),
+        history=history(now - HISTORY),
+        since=(now - HISTORY).timestamp(),
+        now=now.timestamp(),
+        silent_for=_silence(rows, now),
+    )
+
+
+def history(since: datetime) -> dict[str, list[Sample]]:
+    """Samples of every node from then on, oldest first."""
+    found: dict[str, list[Sample]] = {}
+    columns = ("node", "time", "active", "slots", "images")
+    for node, time, *rest in (
+        NodeSample.objects.filter(time__gte=since).order_by("time").values_list(*columns)
+    ):
+        found.setdefault(node, []).append(Sample(time.timestamp(), *rest))
+    return found
+
+
+def _workers(viewer: User) -> dict[str, list[Working]]:
+    found: dict[str, list[Working]] = {}
+    for one in Placement.objects.filter(state__in=_LIVE).select_related("job").order_by("created", "id"):
+        mine = one.job.owner_id == viewer.id
+        working = Working(
+            worker=one.worker,
+            app_title=one.job.app_title,
+            done=one.done,
+            since=one.started or one.created,
+            job_id=one.job_id if mine else "",
+            folder_name=one.job.folder_name if mine else "",
+        )
+        found.setdefault(one.node, []).append(working)
+    return found
+
+
+def _silence(rows: Sequence[Node], now: datetime) -> float | None:
+    """Nodes beat once a second, and a controller that sees no beats says so by marking them lost. So a ready
+    node that has not been seen for long means that nobody looks."""
+    seen = [row.last_seen for row in rows if row.state == Node.State.READY and row.last_seen]
+    age = (now - max(seen)).total_seconds() if seen else 0.0
+    return age if age > settings.NODE_TIMEOUT + _LATE else None

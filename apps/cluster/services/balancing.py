@@ -8,10 +8,10 @@ from random import SystemRandom
 
 from django.conf import settings
 from django.core.cache import cache
-from django.core.exceptions import PermissionDenied
 from redis import RedisError
 
 from apps.accounts.models import User
+from apps.cluster import access
 from apps.cluster.models import ClusterSettings
 from loadbalancer import registry
 from loadbalancer.policy import NodeView
@@ -28,9 +28,18 @@ def policy_names() -> tuple[str, ...]:
 
 
 def current_policy() -> str:
-    """What staff have set; else, or should that policy be gone by now, BALANCING_POLICY."""
-    chosen = ClusterSettings.objects.filter(id=1).values_list("policy", flat=True).first()
-    return chosen if chosen in registry.names() else settings.BALANCING_POLICY
+    """What staff have set, else BALANCING_POLICY. One query."""
+    return in_force(policy_setting())
+
+
+def in_force(setting: str) -> str:
+    """The policy that follows from what staff have set: a policy that is gone by now counts as none."""
+    return setting if setting in registry.names() else str(settings.BALANCING_POLICY)
+
+
+def policy_setting() -> str:
+    """What staff have set; "" when they left it to the environment."""
+    return ClusterSettings.objects.filter(id=1).values_list("policy", flat=True).first() or ""
 
 
 def choose(views: Sequence[NodeView], scope: str, policy: str | None = None) -> NodeView:
@@ -65,8 +74,7 @@ def set_policy(user: User, name: str) -> str:
 
     Raises PermissionDenied, and 422 `invalid` for a name that is no policy.
     """
-    if not user.is_staff:
-        raise PermissionDenied("Only staff can change how work is spread.")
+    access.require_staff(user)
     if name and name not in registry.names():
         known = f"must be one of {', '.join(registry.names())}"
         raise invalid("invalid", "This is no balancing policy.", {"policy": [known]})
