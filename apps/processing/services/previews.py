@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from apps.accounts.models import User
+from apps.cluster.endpoints import File, send_preview
 from apps.drive import access, inspect, storage
 from apps.processing import catalog
 from apps.processing.catalog import App
@@ -55,7 +56,7 @@ def preview(
     if image is not None:
         photo = access.image_for(user, image)
         fields["path"] = f"{photo.owner_id}/{photo.sha256}"
-        return _send(app, fields, None, accept)
+        return _send(app, fields, {}, accept)
     with storage.stage(upload, settings.MAX_IMAGE_BYTES) as staged:
         opened, header = inspect.open_image(staged.path)
         opened.close()
@@ -72,9 +73,7 @@ def check_accept(app: App, accept: str) -> None:
         raise ApiError(406, "not_acceptable", text)
 
 
-def _send(app: App, fields: dict[str, str], files: Any, accept: str) -> Preview:
-    from apps.cluster.endpoints import send_preview
-
+def _send(app: App, fields: dict[str, str], files: dict[str, File], accept: str) -> Preview:
     answer = send_preview(app.id, fields, files, accept, settings.PREVIEW_SECONDS)
     if answer.status_code != 200:
         _refuse(answer)
