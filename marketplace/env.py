@@ -75,3 +75,11 @@ def secret(name: str, default: str = "") -> str:
         return Path(file).read_text().strip()
     except OSError as error:
         raise BadSetting(f"{name}_FILE", "a readable file", f"{file}: {error.strerror}") from None
+
+
+def kept(folder: Path, name: str) -> str:
+    """What the embedded platform made at its first start and keeps in `folder`; empty if it never ran."""
+    try:
+        return (folder / name).read_text().strip()
+    except OSError:
+        return ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import dj_database_url
+from csp import constants as csp
 
 from marketplace import env
 
@@ -16,7 +17,12 @@ VERSION = "0.1.0"
 
 # --- What every deployment sets -------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", default=False)
-SECRET_KEY = env.secret("SECRET_KEY")
+# Every file of the installation lies below this folder; several machines share it.
+DATA_DIR = Path(env.text("DATA_DIR") or BASE_DIR / "var").resolve()
+# What `make run` made at its first start, so that manage.py works on its installation without being told.
+KEPT = DATA_DIR / "secrets"
+
+SECRET_KEY = env.secret("SECRET_KEY") or env.kept(KEPT, "secret_key")
 if not SECRET_KEY:
     if not DEBUG:
         raise env.BadSetting("SECRET_KEY", "set (a long random text) unless DEBUG=true", "")
@@ -27,9 +33,8 @@ CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 BASE_URL = env.text("BASE_URL", "http://localhost:8000")
 
 # --- Where things are kept ------------------------------------------------------------------------
-DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
 DATABASE_URL = env.secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}"
-REDIS_URL = env.secret("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_URL = env.secret("REDIS_URL") or env.kept(KEPT, "redis_url") or "redis://127.0.0.1:6379/0"
 MONGODB_URL = env.secret("MONGODB_URL")
 MONGODB_NAME = env.text("MONGODB_NAME", "pixelyard")
 
@@ -63,6 +68,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
+    "csp",
     "marketplace.apps.MarketplaceConfig",
     "apps.accounts",
     "apps.drive",
@@ -71,6 +77,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "marketplace.metrics.MetricsMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -117,6 +125,30 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/drive/"
 LOGOUT_REDIRECT_URL = "/"
 
+ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = env.choice("EMAIL_VERIFICATION", "optional", ("none", "optional", "mandatory"))
+ACCOUNT_CHANGE_EMAIL = True  # one address; a new one takes over once it is confirmed
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # for changing what an open session must not be enough for
+ACCOUNT_CONFIRM_EMAIL_ON_GET = False  # mail scanners follow links
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if BASE_URL.startswith("https:") else "http"
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "20/m/ip,5/5m/key",
+    "signup": "20/m/ip",
+    "reset_password": "20/m/ip,5/m/key",
+}
+SIGNUP_OPEN = env.flag("SIGNUP_OPEN", default=True)
+# How many proxies of ours a request passes: tells which address in X-Forwarded-For is the client's.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0, low=0)
+API_TOKEN_DAYS = env.integer("API_TOKEN_DAYS", 365, low=1)
+KNOX_TOKEN_MODEL = "accounts.ApiToken"
+
 # --- Mail -----------------------------------------------------------------------------------------
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
@@ -141,7 +173,7 @@ PREVIEW_QUEUE = env.integer("PREVIEW_QUEUE", 8, low=1)
 ENGINE = env.choice("ENGINE", "celery", ("celery",))
 BALANCING_POLICY = env.text("BALANCING_POLICY", "least_connections")
 NODE_TIMEOUT = env.number("NODE_TIMEOUT", 5.0, low=0.5)
-RUNTIME_TOKEN = env.secret("RUNTIME_TOKEN")
+RUNTIME_TOKEN = env.secret("RUNTIME_TOKEN") or env.kept(KEPT, "runtime_token")
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -162,7 +194,7 @@ USE_TZ = True
 USE_I18N = False
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = Path(env.text("STATIC_ROOT") or DATA_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "marketplace" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -178,7 +210,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 1000
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "apps.accounts.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -188,7 +220,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "marketplace.api.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
-REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer"}
+REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_PREFIX": "pxy_", "TOKEN_TTL": None}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Pixelyard API",
     "VERSION": VERSION,
@@ -205,6 +237,22 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "marketplace.site_errors.csrf_failed"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [csp.SELF],
+        "script-src": [csp.SELF],
+        "style-src": [csp.SELF, csp.UNSAFE_INLINE],  # style attributes: bars and lanes have computed widths
+        "img-src": [csp.SELF, "data:", "blob:"],
+        "connect-src": [csp.SELF],
+        "object-src": [csp.NONE],
+        "base-uri": [csp.NONE],
+        "form-action": [csp.SELF],
+        "frame-ancestors": [csp.NONE],
+    }
+}
+# For programs that read /metrics from elsewhere. Empty: staff, and programs on this machine.
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
 HTTPS = env.flag("HTTPS", default=False)
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

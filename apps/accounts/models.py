@@ -1,4 +1,7 @@
-"""Who uses the product. A person is known by e-mail; there are no user names."""
+"""Who uses the product. A person is known by e-mail; there are no user names.
+
+    API token    a long random text that stands for its user; only its hash is kept
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from knox.models import AbstractAuthToken
 
 from marketplace.ids import new_id
 
@@ -52,3 +56,27 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def display_name(self) -> str:
         return self.name or self.email.partition("@")[0]
+
+
+class ApiToken(AbstractAuthToken):
+    """`digest` is the key, of no use to who reads it; `token_key` the token's first characters."""
+
+    public_id = models.CharField(max_length=22, unique=True, default=new_id, editable=False)
+    name = models.CharField(max_length=80)
+    by_password = models.BooleanField(default=False, help_text="made by POST /api/v1/token")
+    last_used = models.DateTimeField(null=True, blank=True, help_text="to within some minutes")
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-created"])]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint})"
+
+    @property
+    def hint(self) -> str:
+        """Enough to tell it from the user's other tokens."""
+        return f"{self.token_key[:8]}…"
+
+    @property
+    def expired(self) -> bool:
+        return self.expiry is not None and self.expiry <= timezone.now()

@@ -1,0 +1,23 @@
+"""Gunicorn's settings for the web process. Threads, because pages with live progress hold one each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+worker_class = "gthread"
+# Restarting a worker that hangs; a thread that waits for events does not count as hanging.
+timeout = 60
+graceful_timeout = 3
+keepalive = 15
+control_socket_disable = True
+worker_tmp_dir = None
+accesslog = None
+loglevel = "warning"
+preload_app = False
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Fold what an ended process has measured into the sum."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)

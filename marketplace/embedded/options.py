@@ -1,0 +1,50 @@
+"""What `make run` can be told, all by environment variables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from marketplace import env
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Options:
+    host: str
+    port: int
+    data_dir: Path
+    nodes: int
+    web_workers: int
+    web_threads: int
+    base_url: str
+
+    @property
+    def url(self) -> str:
+        """Where a program on this machine reaches the web process."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def read() -> Options:
+    options = Options(
+        host=env.text("HOST") or "127.0.0.1",
+        port=env.integer("PORT", 8000, low=1, high=65535),
+        data_dir=Path(env.text("DATA_DIR") or ROOT / "var").resolve(),
+        nodes=env.integer("NODES", 2, low=1, high=64),
+        web_workers=env.integer("WEB_WORKERS", 2, low=1, high=64),
+        web_threads=env.integer("WEB_THREADS", 24, low=2, high=512),
+        base_url=env.text("BASE_URL"),
+    )
+    return options
+
+
+def cores_of(nodes: int, available: list[int] | None = None) -> list[list[int]]:
+    """Which cores each node has: as even a share as there is, all of them where there are too few."""
+    cores = sorted(os.sched_getaffinity(0)) if available is None else available
+    if len(cores) < nodes:
+        return [cores] * nodes
+    edges = [len(cores) * node // nodes for node in range(nodes + 1)]
+    return [cores[start:end] for start, end in zip(edges, edges[1:], strict=False)]

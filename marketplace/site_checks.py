@@ -1,0 +1,110 @@
+"""Is everything there that a request, and the job it starts, will need? Each check names what is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache
+
+from django.conf import settings
+from django.core.cache import cache as shared_cache
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models.functions import Now
+from redis.exceptions import RedisError
+
+import jobfolder
+from apps.cluster.engines.verdict import fresh
+from apps.processing.models import Lease
+
+
+class Problem(Exception):
+    """What is wrong, in one line."""
+
+
+def database() -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        raise Problem(f"the database does not answer: {error}") from error
+
+
+def migrations() -> None:
+    try:
+        waiting = _unapplied()
+    except DatabaseError as error:
+        raise Problem(f"the database does not answer: {error}") from error
+    if waiting:
+        raise Problem(f"{waiting} migrations are not applied: run manage.py migrate")
+
+
+def cache_server() -> None:
+    try:
+        shared_cache.set("readyz", "1", 10)
+        answer = shared_cache.get("readyz")
+    except (RedisError, OSError) as error:
+        raise Problem(f"Redis does not answer: {error}") from error
+    if answer != "1":
+        raise Problem("Redis does not keep what it is given")
+
+
+def nodes() -> None:
+    if not any(_is_fresh(beat.time) for beat in jobfolder.read_nodes(settings.DATA_DIR)):
+        raise Problem("no node worker is alive")
+
+
+def previews() -> None:
+    if not any(_is_fresh(beat.time) for beat in jobfolder.read_endpoints(settings.DATA_DIR)):
+        raise Problem("no preview server is alive")
+
+
+def controller() -> None:
+    try:
+        alive = Lease.objects.filter(name="controller", until__gt=Now()).exists()
+    except DatabaseError as error:
+        raise Problem(f"the database does not answer: {error}") from error
+    if not alive:
+        raise Problem("no controller is at work")
+
+
+CHECKS: dict[str, Callable[[], None]] = {
+    "database": database,
+    "migrations": migrations,
+    "cache": cache_server,
+    "nodes": nodes,
+    "previews": previews,
+    "controller": controller,
+}
+
+
+def run() -> dict[str, str]:
+    """Each check's name and `ok`, or what is wrong."""
+    states = {}
+    for name, check in CHECKS.items():
+        try:
+            check()
+            states[name] = "ok"
+        except Problem as problem:
+            states[name] = str(problem)
+    return states
+
+
+def _is_fresh(written: float) -> bool:
+    return fresh(written, time.time(), settings.NODE_TIMEOUT)
+
+
+def _unapplied() -> int:
+    if _all_applied.cache_info().currsize:
+        return 0
+    executor = MigrationExecutor(connection)
+    waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    if not waiting:
+        _all_applied()
+    return waiting
+
+
+@cache
+def _all_applied() -> bool:
+    """Remembered for the life of the process: migrations are not unapplied under a running one."""
+    return True
