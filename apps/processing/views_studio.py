@@ -128,15 +128,13 @@ def _options(app: App, text: str) -> tuple[dict[str, Any], dict[str, list[str]]]
 
 
 def _photo(image: Image) -> dict[str, Any]:
-    base = f"/api/v1/images/{image.pk}"
     return {
         "id": image.pk,
         "name": image.name,
         "width": image.width,
         "height": image.height,
-        "thumbnail": f"{base}/thumbnail",
-        # Browsers show every format but TIFF.
-        "content": f"{base}/thumbnail" if image.format == "tiff" else f"{base}/content",
+        "thumbnail": reverse("drive-thumb", args=[image.pk]),
+        "content": reverse("drive-view", args=[image.pk]),
     }
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from django import template
 from django.contrib.staticfiles import finders
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.drive.models import Folder, Image
@@ -71,7 +72,7 @@ def percent(share: float) -> str:
 
 @register.filter
 def folder_url(folder: Folder) -> str:
-    return f"/drive/{folder.pk}/"
+    return reverse("drive-folder", args=[folder.pk])
 
 
 @register.filter
@@ -81,9 +82,11 @@ def ratio(image: Image) -> str:
 
 
 @register.filter
-def picture_url(image: Image) -> str:
-    """A picture that every browser shows: the photo itself, or for a TIFF its thumbnail."""
-    return f"/api/v1/images/{image.pk}/{'thumbnail' if image.format == 'tiff' else 'content'}"
+def result_url(image: Image) -> str:
+    """A result at its full size, pixel by pixel; browsers show every format but TIFF."""
+    if image.format == "tiff":
+        return reverse("drive-view", args=[image.pk])
+    return f"/api/v1/images/{image.pk}/content"
 
 
 @register.filter
@@ -130,4 +133,6 @@ def event_words(event: Event) -> str:
         "status": str(event.data.get("status", "")).capitalize(),
     }
     what = _EVENTS.get(event.kind, event.kind.replace("_", " ").capitalize()).format(**data)
-    return f"{what}: {event.reason}" if event.reason else what
+    if not event.reason or event.reason.startswith(what):
+        return event.reason or what
+    return f"{what}: {event.reason}"

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from apps.drive.models import Folder, Image
+from apps.processing.models import Job
+
+
+def config(response) -> dict:
+    return response.context["config"]
+
+
+@pytest.mark.parametrize("path", ["/studio/", "/studio/bw/", "/studio/photos/f/"])
+def test_logged_out_people_are_sent_to_log_in(charlie_web, path):
+    response = charlie_web.get(path)
+    assert response.status_code == 302
+    assert response["Location"].startswith("/account/login/")
+
+
+def test_choose_an_app(alice_web):
+    page = alice_web.get("/studio/?folder=abc").content.decode()
+    assert "Black &amp; white in one sentence." in page
+    assert 'href="/studio/bw/?folder=abc"' in page
+
+
+def test_an_app_in_the_query_leads_to_its_page(alice_web):
+    response = alice_web.get("/studio/?app=bw&image=abc")
+    assert response["Location"] == "/studio/bw/?image=abc"
+
+
+def test_an_app_that_is_not_there(alice_web):
+    assert alice_web.get("/studio/none/").status_code == 404
+
+
+def test_a_photo_opens_with_its_folder(alice, alice_web, photos):
+    folder = photos(alice, 3)
+    image = Image.objects.get(folder=folder, name="0001.jpg")
+    shown = config(alice_web.get(f"/studio/bw/?image={image.pk}"))
+    assert (shown["image"]["name"], shown["folder"]) == ("0001.jpg", folder.pk)
+    assert shown["folders"] == {folder.pk: 3}
+
+
+def test_a_folder_opens_at_its_first_photo(alice, alice_web, photos):
+    folder = photos(alice, 3)
+    shown = config(alice_web.get(f"/studio/bw/?folder={folder.pk}"))
+    assert shown["image"]["name"] == "0000.jpg"
+
+
+def test_nothing_is_open_at_first(alice_web):
+    response = alice_web.get("/studio/bw/")
+    assert (config(response)["image"], config(response)["folder"]) == (None, "")
+    assert response.context["missing"] == ""
+
+
+@pytest.mark.parametrize("kind", ["image", "folder"])
+def test_what_is_anothers_is_not_shown(alice, bob_web, photos, kind):
+    folder = photos(alice, 1)
+    ids = {"folder": folder.pk, "image": folder.images.get().pk}
+    response = bob_web.get(f"/studio/bw/?{kind}={ids[kind]}")
+    assert response.status_code == 200
+    assert config(response)["image"] is None
+    assert "0000.jpg" not in response.content.decode()
+    assert f"The {'photo' if kind == 'image' else 'folder'} of this address is not in your drive." in (
+        response.content.decode()
+    )
+
+
+def test_options_of_the_address_fill_the_form(alice_web):
+    options = json.dumps({"mode": "otsu", "contrast": 0.5})
+    response = alice_web.get("/studio/bw/", {"options": options})
+    assert response.context["errors"] == {}
+    page = response.content.decode()
+    assert '<input type="radio" name="mode" value="otsu" checked>' in page
+    assert 'value="0.5"' in page
+
+
+def test_options_that_can_not_be_used_are_said_at_their_field(alice_web):
+    response = alice_web.get("/studio/bw/", {"options": json.dumps({"contrast": 7})})
+    assert list(response.context["errors"]) == ["contrast"]
+    (error,) = response.context["errors"]["contrast"]
+    assert f'id="option-contrast-error">{error}</p>' in response.content.decode()
+
+
+@pytest.mark.parametrize("text", ["not json", "[1]", "3"])
+def test_options_that_are_no_options_are_ignored(alice_web, text):
+    response = alice_web.get("/studio/bw/", {"options": text})
+    assert (response.status_code, response.context["values"]) == (200, {})
+
+
+def test_the_page_costs_the_same_with_many_folders(alice, alice_web, photos, django_assert_num_queries):
+    first = photos(alice, 1, "First")
+    # session, user, photo's folder path, first photo, tree, photo counts, policy
+    alice_web.get(f"/studio/bw/?folder={first.pk}")
+    with django_assert_num_queries(7):
+        alice_web.get(f"/studio/bw/?folder={first.pk}")
+    for number in range(5):
+        photos(alice, 2, f"Folder {number}", parent=first)
+    with django_assert_num_queries(7):
+        alice_web.get(f"/studio/bw/?folder={first.pk}")
+
+
+def test_the_strip_comes_in_stretches(alice, alice_web, photos):
+    folder = photos(alice, 65)
+    first = alice_web.get(f"/studio/photos/{folder.pk}/").json()
+    assert (len(first["items"]), first["offset"], first["total"]) == (60, 0, 65)
+    rest = alice_web.get(f"/studio/photos/{folder.pk}/?offset=60").json()
+    assert [photo["name"] for photo in rest["items"]] == [f"{n:04}.jpg" for n in range(60, 65)]
+
+
+def test_the_strip_opens_around_a_photo(alice, alice_web, photos):
+    folder = photos(alice, 65)
+    image = folder.images.get(name="0062.jpg")
+    shown = alice_web.get(f"/studio/photos/{folder.pk}/?image={image.pk}").json()
+    assert shown["offset"] == 60
+    assert image.pk in [photo["id"] for photo in shown["items"]]
+
+
+@pytest.mark.parametrize("offset", ["-5", "x", ""])
+def test_a_bad_offset_is_the_beginning(alice, alice_web, photos, offset):
+    folder = photos(alice, 2)
+    assert alice_web.get(f"/studio/photos/{folder.pk}/?offset={offset}").json()["offset"] == 0
+
+
+def test_the_strip_of_anothers_folder_is_not_there(alice, bob_web, photos):
+    assert bob_web.get(f"/studio/photos/{photos(alice, 1).pk}/").status_code == 404
+
+
+def test_looking_changes_nothing(alice, alice_web, photos):
+    folder = photos(alice, 2)
+    alice_web.get(f"/studio/bw/?folder={folder.pk}")
+    assert (Job.objects.count(), Folder.objects.count(), Image.objects.count()) == (0, 1, 2)
+
+
+def test_only_reading(alice_web):
+    assert alice_web.post("/studio/bw/").status_code == 405
