@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import Http404
-from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.drive import tree
@@ -88,7 +87,7 @@ def shared_folder(token: str, folder_id: str | None = None) -> tuple[ShareLink, 
     share = ShareLink.objects.filter(token=token, revoked_at=None).first() if "\0" not in token else None
     if share is None or not is_id(folder_id or share.folder_id):
         raise Http404("no such share")
-    if share.expires and share.expires <= timezone.now():
+    if share.is_expired:
         raise Http404("no such share")
     path = tree.path_to(folder_id or share.folder_id)
     ids = [step.pk for step in path]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from marketplace.ids import new_id
 
@@ -117,3 +118,7 @@ class ShareLink(models.Model):
 
     def __str__(self) -> str:
         return f"share of {self.folder_id}"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires is not None and self.expires <= timezone.now()

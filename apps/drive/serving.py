@@ -50,13 +50,17 @@ def content(
     return _finish(response, tag, cache)
 
 
-def thumbnail(request: HttpRequest, image: Image, *, shared: bool = False) -> HttpResponseBase:
-    tag = f'"{image.sha256}-t1"'
+def thumbnail(
+    request: HttpRequest, image: Image, *, shared: bool = False, large: bool = False
+) -> HttpResponseBase:
+    """A WebP without metadata; `large` fills a screen."""
+    tag = f'"{image.sha256}-{"v" if large else "t"}1"'
     cache = _SHARED if shared else _FOREVER
     if _is_known(request, tag):
         return _finish(HttpResponseNotModified(), tag, cache)
     try:
-        path = thumbnails.ensure(image.owner_id, image.sha256)
+        make = thumbnails.ensure_view if large else thumbnails.ensure
+        path = make(image.owner_id, image.sha256)
         response = FileResponse(path.open("rb"), content_type="image/webp")
     except FileNotFoundError:
         raise Http404("the bytes are gone") from None

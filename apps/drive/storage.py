@@ -2,7 +2,7 @@
 
     DATA_DIR/drive/<owner>/<sha256>          a photo or an attachment
     DATA_DIR/drive/.incoming/<random>        an upload on its way
-    DATA_DIR/thumbs/<owner>/<sha256>.webp    derived; can be deleted at any time
+    DATA_DIR/thumbs/<owner>/<sha256>.webp    derived, as is .view.webp; can be deleted at any time
 
 A blob appears under its name complete and synced to disk, by a rename within one file system. Renames and
 unlinks of blobs happen under the owner's lock (`locks.owner`), so a sweep never deletes what an upload has
@@ -51,6 +51,12 @@ def blob_path(owner_id: str, sha256: str) -> Path:
 def thumb_path(owner_id: str, sha256: str) -> Path:
     _check(owner_id, sha256)
     return thumbs_dir() / owner_id / f"{sha256}.webp"
+
+
+def view_path(owner_id: str, sha256: str) -> Path:
+    """A larger rendering, for formats that browsers don't show."""
+    _check(owner_id, sha256)
+    return thumbs_dir() / owner_id / f"{sha256}.view.webp"
 
 
 def _check(owner_id: str, sha256: str) -> None:
@@ -206,10 +212,9 @@ def take(source: Path, owner_id: str, sha256: str, size: int) -> bool:
     return True
 
 
-def write_thumb(owner_id: str, sha256: str, data: bytes) -> None:
-    """Replace the thumbnail in one step. Not synced: it can be made again."""
-    target = thumb_path(owner_id, sha256)
-    temporary = target.with_name(f".{sha256}.{secrets.token_hex(4)}")
+def write_derived(target: Path, data: bytes) -> None:
+    """Put a thumbnail in place in one step. Not synced: it can be made again."""
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     with full_disk_is_an_answer():
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -12,6 +12,7 @@ from apps.drive import inspect, storage
 from marketplace.api import ApiError
 
 SIDE = 320
+VIEW_SIDE = 1800
 _MAX_PROFILE = 10_000  # bytes; a printer's profile would outweigh the picture
 # Decoding a photo of 50 megapixels can take 200 MB: only so many at once in one process.
 _gate = threading.BoundedSemaphore(2)
@@ -46,24 +47,36 @@ def examine(path: Path) -> tuple[inspect.Header, bytes]:
 
 def ensure(owner_id: str, sha256: str) -> Path:
     """Where the thumbnail lies; it is made if it is missing. FileNotFoundError if the photo itself is."""
-    target = storage.thumb_path(owner_id, sha256)
+    return _ensure(storage.thumb_path(owner_id, sha256), storage.blob_path(owner_id, sha256), SIDE)
+
+
+def ensure_view(owner_id: str, sha256: str) -> Path:
+    """The same, large enough to fill a screen."""
+    return _ensure(storage.view_path(owner_id, sha256), storage.blob_path(owner_id, sha256), VIEW_SIDE)
+
+
+def _ensure(target: Path, source: Path, side: int) -> Path:
     if not target.exists():
         try:
-            _, data = examine(storage.blob_path(owner_id, sha256))
-        except ApiError:  # a result beyond the limits for uploads, or one that can't be decoded
+            image, header = inspect.open_image(source)
+            with image, _gate:
+                data = _render(image, header, side)
+        except FileNotFoundError:
+            raise
+        except (ApiError, *inspect.BROKEN):  # a result beyond the limits for uploads, or one too strange
             data = _placeholder()
-        storage.write_thumb(owner_id, sha256, data)
+        storage.write_derived(target, data)
     return target
 
 
-def _render(image: Image.Image, header: inspect.Header) -> bytes:
+def _render(image: Image.Image, header: inspect.Header, side: int = SIDE) -> bytes:
     profile = image.info.get("icc_profile") or b""
-    image.draft("RGB", (SIDE, SIDE))
+    image.draft("RGB", (side, side))
     image.load()
     small = _displayable(image)
     if small.mode not in {"RGB", "RGBA"} or image.mode not in {"RGB", "RGBA"} or len(profile) > _MAX_PROFILE:
         profile = b""
-    small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     if header.orientation in _TRANSPOSE:
         small = small.transpose(_TRANSPOSE[header.orientation])
     out = io.BytesIO()

@@ -78,7 +78,7 @@ def put(
             height=header.height,
         )
         _insert(image)
-        storage.write_thumb(owner.pk, image.sha256, thumb)
+        storage.write_derived(storage.thumb_path(owner.pk, image.sha256), thumb)
     return Added(image, duplicate_of=twin)
 
 

@@ -97,6 +97,7 @@ def _delete_unnamed(owner_id: str, hashes: set[str], grace: float) -> int:
                 if _is_old(path, grace):
                     path.unlink(missing_ok=True)
                     storage.thumb_path(owner_id, sha256).unlink(missing_ok=True)
+                    storage.view_path(owner_id, sha256).unlink(missing_ok=True)
                     deleted += 1
     except Http404:
         pass

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.drive import locks
+from apps.drive import locks, tree
 from apps.drive.models import Folder, Image
 from apps.drive.services import folders, images
 
@@ -80,7 +80,8 @@ def restore(owner: User, chosen: Selection) -> Moved:
     """Folders first, so that photos find their old place. All or none."""
     with locks.owner(owner.pk):
         trashed = Folder.objects.filter(owner=owner, pk__in=list(chosen.folder_ids))
-        trashed = trashed.exclude(trashed_at=None).order_by("pk")
+        # From the top down, so that a folder finds the one it was in.
+        trashed = sorted(trashed.exclude(trashed_at=None), key=lambda folder: len(tree.path_to(folder.pk)))
         back = [folders.restore(folder) for folder in trashed]
         return Moved([folder.pk for folder in back], images.restore(owner, chosen.image_ids))
 
