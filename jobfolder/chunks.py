@@ -160,18 +160,18 @@ def finish(job_dir: Path, chunk: str, worker: str) -> bool:
     return _move(claim_path(job_dir, chunk, worker), job_dir / "done" / f"{chunk}.json")
 
 
-def release(job_dir: Path, worker: str, code: str = "worker_died") -> list[str]:
+def release(job_dir: Path, worker: str, code: str | None = "worker_died") -> list[str]:
     """Give back all that a dead worker claimed, with a strike for the photo it had in hand: the first of
     a chunk without a document. Names of the chunks.
 
     Only for a worker whose process has ended or whose heartbeat is too old. Calling it twice, or from two
     places at once, gives each chunk back once and counts one strike: a strike's file is named by the worker
-    and its start. `code` `timed_out` fails the photo at its next turn, `worker_died` at its third strike.
+    and its start. `code` `timed_out` fails the photo at its next turn, `worker_died` at its third strike; None: no strike.
     """
     released = []
     for mine in claims(job_dir, worker):
         image = _in_hand(job_dir, mine)
-        if image is not None:
+        if image and code:
             beat = read_worker(job_dir, worker)
             strike(job_dir, image, f"{worker}.{int(beat.started * 1000) if beat else 0}", code)
         if give_back(job_dir, mine.chunk, worker):

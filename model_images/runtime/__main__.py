@@ -7,6 +7,7 @@ batch --job DIR --worker NAME       work through a job folder, locked in
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import sys
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO"), format="%(levelname)s %(name)s: %(message)s"
     )
-    run = {"describe": _describe, "batch": _batch}[chosen.command]
+    run = {"describe": _describe, "batch": _batch, "node": _node}[chosen.command]
     return run(chosen)
 
 
@@ -38,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     batch.add_argument("--job", type=Path, required=True, help="the job's folder, DATA_DIR/jobs/<id>")
     batch.add_argument("--worker", required=True, help="a name that no other worker of the job has")
     batch.add_argument("--node", default=os.environ.get("NODE_NAME", "local"))
+
+    commands.add_parser("node", help="run a node worker; see docs/architecture/03-runtime.md")
     return parser
 
 
@@ -55,6 +58,13 @@ def _batch(chosen: argparse.Namespace) -> int:
     from model_images.runtime import child
 
     return child.main(chosen.job.resolve(), chosen.worker, chosen.node)
+
+
+def _node(chosen: argparse.Namespace) -> int:
+    node = importlib.import_module("model_images.node")  # Celery has no types
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    node.app.worker_main(["--quiet", "worker", "-n", f"{node.SETTINGS.node}@%h", *quiet])
+    return 0
 
 
 if __name__ == "__main__":

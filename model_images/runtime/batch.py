@@ -284,10 +284,13 @@ class Batch:
     def _fit(self) -> Mapping[str, Any] | None:
         try:
             params = load_params(self.processor, self.spec.params)
-            sources = readable(self._sample(), image_limits(self.spec.limits))
-            return self.processor.fit(sources, params) if sources else None
+            with time_limit(self.spec.limits.image_seconds):
+                sources = readable(self._sample(), image_limits(self.spec.limits))
+                return self.processor.fit(sources, params) if sources else None
         except BadParams as error:
             raise CannotRun(error.message) from None
+        except TimedOut:
+            raise CannotRun("fitting the app to the photos took longer than the time limit") from None
 
     def _sample(self) -> Iterator[bytes]:
         for digest in self.spec.sample:

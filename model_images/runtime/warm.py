@@ -1,0 +1,21 @@
+"""Imported once by the fork server: everything that a batch needs, so that its children start with it in
+memory."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from PIL import Image
+
+from model_images.runtime import child, threads
+from model_images.runtime.registry import processors
+
+assert threads and child  # noqa: S101 - imported for their effect
+
+Image.init()  # Pillow imports its plugins at the first use otherwise
+processors()
+gc.collect()
+gc.freeze()  # a child's collector leaves these objects alone, and the pages shared
+
+SERVER_PID = os.getpid()
