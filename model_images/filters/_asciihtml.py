@@ -45,18 +45,23 @@ def coloured(chars: NDArray[np.str_], colours: Array, behind: bool) -> str:
     """
     short = ((colours.astype(np.uint16) * 15 + 127) // 255).astype(np.uint16)
     codes = short[..., 0] << 8 | short[..., 1] << 4 | short[..., 2]
-    dark = dark_ink(colours)
-    styles: dict[tuple[int, bool], str] = {}
+    keys = (codes << 1 | dark_ink(colours)) if behind else codes << 1
+    special_rows = np.isin(chars, list("&<>\"'")).any(axis=1)
+    changes = np.diff(keys.astype(np.int32), axis=1, prepend=-1) != 0
+    opened: dict[int, str] = {}
     lines = []
-    for row, row_codes, row_dark in zip(chars, codes, dark if behind else np.zeros_like(dark), strict=True):
-        starts = np.flatnonzero(np.diff(row_codes * 2 + row_dark, prepend=-1)).tolist()
-        text = "".join(row.tolist())
+    for row, row_keys, change, special in zip(
+        chars.tolist(), keys.tolist(), changes, special_rows, strict=True
+    ):
+        text = "".join(row)
+        starts = np.flatnonzero(change).tolist()
         parts = []
         for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
-            key = (int(row_codes[start]), bool(row_dark[start]))
-            if key not in styles:
-                styles[key] = _style(*key) if behind else f"color:#{key[0]:03x}"
-            parts.append(f'<span style="{styles[key]}">{escape(text[start:end])}</span>')
+            key = row_keys[start]
+            if key not in opened:
+                opened[key] = f'<span style="{_style(key >> 1, bool(key & 1), behind)}">'
+            run = escape(text[start:end]) if special else text[start:end]
+            parts.append(f"{opened[key]}{run}</span>")
         lines.append("".join(parts))
     return "\n".join(lines)
 
@@ -66,5 +71,7 @@ def dark_ink(colours: Array) -> NDArray[np.bool_]:
     return colours.astype(np.int32) @ np.array([299, 587, 114]) >= 127500
 
 
-def _style(code: int, dark: bool) -> str:
+def _style(code: int, dark: bool, behind: bool) -> str:
+    if not behind:
+        return f"color:#{code:03x}"
     return f"background:#{code:03x};color:{'#000' if dark else '#fff'}"

@@ -9,12 +9,13 @@ Source: turbojpeg.h and its documentation, "TurboJPEG API 2.1".
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
+import sys
 from functools import cache
 from typing import Any
 
 # tjtransform operations by EXIF orientation (EXIF 2.32, tag 274): what makes the photo upright.
 _UPRIGHT = {1: 0, 2: 1, 3: 6, 4: 2, 5: 3, 6: 5, 7: 4, 8: 7}
+_NAME = "libturbojpeg.so.0" if sys.platform.startswith("linux") else "libturbojpeg.0.dylib"
 _PERFECT, _GRAY, _COPYNONE = 1, 8, 64
 _STOPONWARNING, _LIMITSCANS = 8192, 32768
 _YCBCR, _GRAYSCALE = 1, 2
@@ -39,7 +40,7 @@ class _Transform(ctypes.Structure):
 def _library() -> Any | None:
     """TurboJPEG with its argument types set, or None where it can't be used."""
     try:
-        lib = ctypes.CDLL(ctypes.util.find_library("turbojpeg") or "libturbojpeg.so.0")
+        lib = ctypes.CDLL(_NAME)
         lib.tjInitTransform.restype = ctypes.c_void_p
         lib.tjInitTransform.argtypes = []
         lib.tjDestroy.argtypes = [ctypes.c_void_p]
@@ -60,7 +61,7 @@ def _library() -> Any | None:
 
 
 def available() -> bool:
-    """Whether this machine has TurboJPEG."""
+    """Whether this machine has TurboJPEG. Asked once at import: a worker locks itself in afterwards."""
     return _library() is not None
 
 
@@ -141,3 +142,6 @@ def _table_sum(data: bytes) -> int | None:
                 body = body[1 + size :]
         at += 2 + length
     return None
+
+
+available()

@@ -1,4 +1,4 @@
-"""Writes PNG files with few colours: 1, 2, 4 or 8 bits a pixel, much smaller and quicker than RGB.
+"""Writes PNG files of what is drawn rather than photographed; few colours take 1, 2, 4 or 8 bits a pixel.
 
 Source: PNG specification, third edition (W3C), sections 7 and 11. A row that repeats the one above is
 written with the filter `up`, that is as zeros, which deflate takes almost for nothing.
@@ -14,7 +14,7 @@ import numpy as np
 from model_images.runtime.contract import Array, Encoded
 
 _NO_FILTER, _UP = 0, 2
-_PALETTE = 3
+_RGB, _PALETTE = 2, 3
 
 
 def encode_indexed(indices: Array, palette: Array, repeats: Array | None = None, level: int = 1) -> Encoded:
@@ -33,12 +33,27 @@ def encode_indexed(indices: Array, palette: Array, repeats: Array | None = None,
     written = repeats > 0
     lines[first[written], 0] = _NO_FILTER
     lines[first[written], 1:] = packed[written]
-    header = struct.pack(">IIBBBBB", width, height, bits, _PALETTE, 0, 0, 0)
+    chunks = _chunk(b"PLTE", np.ascontiguousarray(palette, np.uint8).tobytes())
+    return _file(width, height, bits, _PALETTE, chunks, lines, level)
+
+
+def encode_drawn(image: Array, level: int = 1) -> Encoded:
+    """`(h, w, 3)` RGB with large even areas, such as text, as a PNG: without a filter, which would only hide
+    that the same pixels come again."""
+    height, width = image.shape[:2]
+    lines = np.zeros((height, 1 + 3 * width), np.uint8)
+    lines[:, 1:] = image.reshape(height, 3 * width)
+    return _file(width, height, 8, _RGB, b"", lines, level)
+
+
+def _file(
+    width: int, height: int, bits: int, colours: int, chunks: bytes, lines: Array, level: int
+) -> Encoded:
     data = b"".join(
         (
             b"\x89PNG\r\n\x1a\n",
-            _chunk(b"IHDR", header),
-            _chunk(b"PLTE", np.ascontiguousarray(palette, np.uint8).tobytes()),
+            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0)),
+            chunks,
             _chunk(b"IDAT", zlib.compress(lines, level)),
             _chunk(b"IEND", b""),
         )

@@ -10,6 +10,7 @@ import string
 from functools import lru_cache
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
@@ -192,15 +193,15 @@ def _picture(
 ) -> Array | Encoded:
     """The characters drawn: with soft edges between paper and ink, or in the cells' colours."""
     shapes = _glyphs.atlas(chars, _cell_width(params), params.font_size)
-    paper, ink = (np.array(c, np.int32) for c in _COLOURS[params.background])
+    levels = ((shapes.astype(np.int32) * (_LEVELS - 1) + 127) // 255).astype(np.uint8)
     if colours is None:
-        levels = (shapes.astype(np.int32) * (_LEVELS - 1) + 127) // 255
+        paper, ink = (np.array(c, np.int32) for c in _COLOURS[params.background])
         mix = np.arange(_LEVELS)[:, None]
         palette = ((paper * (_LEVELS - 1 - mix) + ink * mix + 7) // (_LEVELS - 1)).astype(np.uint8)
-        image = _tiled(levels.astype(np.uint8), indices)
+        image = _tiled(levels, indices)
         return _png.encode_indexed(image, palette) if params.format in ("auto", "png") else palette[image]
-    cover = _tiled(shapes, indices)
-    return _coloured(cover, colours, paper, params)
+    image = _coloured(levels, indices, colours, params)
+    return _png.encode_drawn(image) if params.format in ("auto", "png") else image
 
 
 def _tiled(shapes: Array, indices: NDArray[np.intp]) -> Array:
@@ -210,17 +211,24 @@ def _tiled(shapes: Array, indices: NDArray[np.intp]) -> Array:
     return shapes[indices].transpose(0, 2, 1, 3).reshape(height * down, width * across)
 
 
-def _coloured(cover: Array, colours: Array, paper: NDArray[np.int32], params: AsciiParams) -> Array:
-    """Blends cell by cell of a row, so that no large sum is ever held."""
-    down, across = params.font_size, _cell_width(params)
-    out = np.empty((*cover.shape, 3), np.uint8)
-    for row, line in enumerate(colours):
-        if params.color == "background":
-            under = line.astype(np.int32)
-            over = np.where(_asciihtml.dark_ink(line)[:, None], 0, 255)
-        else:
-            under, over = np.broadcast_to(paper, line.shape), line.astype(np.int32)
-        under, over = np.repeat(under, across, axis=0), np.repeat(over, across, axis=0)
-        part = cover[row * down : (row + 1) * down, :, None].astype(np.int32)
-        out[row * down : (row + 1) * down] = under + ((over - under) * part + 127) // 255
+def _coloured(levels: Array, indices: NDArray[np.intp], colours: Array, params: AsciiParams) -> Array:
+    """`(h * ch, w * cw, 3)` RGB: each cell blends its two colours by the levels of its character's shape."""
+    behind = np.broadcast_to(np.array(_COLOURS[params.background][0], np.int32), colours.shape)
+    front = colours.astype(np.int32)
+    if params.color == "background":
+        behind, front = front, np.where(_asciihtml.dark_ink(colours)[..., None], 0, 255)
+    mix = np.arange(_LEVELS)[:, None]
+    steps = (behind[:, :, None] * (_LEVELS - 1 - mix) + front[:, :, None] * mix + 7) // (_LEVELS - 1)
+    packed = np.zeros((*colours.shape[:2], _LEVELS, 4), np.uint8)  # a pixel is one word: quick to look up
+    packed[..., :3] = steps
+    words = packed.view(np.uint32)[..., 0]
+    height, width = indices.shape
+    _, down, across = levels.shape
+    out = np.empty((height * down, width * across, 3), np.uint8)
+    first = np.arange(width)[:, None, None] * _LEVELS
+    wide = levels.astype(np.intp)
+    for row in range(height):
+        places = (wide[indices[row]] + first).transpose(1, 0, 2)  # (ch, w, cw)
+        pixels = words[row].take(places).reshape(down, width * across, 1).view(np.uint8)
+        out[row * down : (row + 1) * down] = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
     return out

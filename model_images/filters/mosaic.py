@@ -206,15 +206,20 @@ def _tile_features(tiles: Array, side: int) -> _assign.Features:
 
 
 def _composed(tiles: Array, chosen: _assign.Indices, means: Array, tint: float) -> Array:
-    """The picture, a row of tiles at a time; `means` is `(rows, columns, 3)`, the colours to tint with."""
+    """The picture, a row of tiles at a time; `means` is `(rows, columns, 3)`, the colours to tint with.
+
+    Both parts of the blend are scaled once, one rounded and one cut, so that their sum is 255 at most.
+    """
     rows, columns = chosen.shape
     px = tiles.shape[1]
-    share = round(tint * 256)
+    share = np.uint16(round(tint * 256))
+    if share:
+        tiles = (tiles * (np.uint16(256) - share) + np.uint16(128) >> 8).astype(np.uint8)
+        means = (means * share >> 8).astype(np.uint8)
     out = np.empty((rows * px, columns * px, 3), np.uint8)
     for row in range(rows):
-        strip = tiles[chosen[row]].transpose(1, 0, 2, 3)  # (px, columns, px, 3)
+        strip = out[row * px : (row + 1) * px].reshape(px, columns, px, 3)
+        strip[:] = tiles[chosen[row]].transpose(1, 0, 2, 3)
         if share:
-            colour = means[row].astype(np.uint16)[None, :, None, :] * np.uint16(share) + np.uint16(128)
-            strip = (strip * np.uint16(256 - share) + colour >> 8).astype(np.uint8)
-        out[row * px : (row + 1) * px] = strip.reshape(px, columns * px, 3)
+            strip += means[row][None, :, None, :]
     return out
