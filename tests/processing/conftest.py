@@ -53,7 +53,10 @@ def apps(settings, tmp_path):
     settings.BASE_DIR = tmp_path / "project"
     folder = settings.BASE_DIR / "model_images"
     folder.mkdir(parents=True)
-    processors = [_processor("bw", "Black & white", ["image"]), _processor("ascii", "ASCII", ["image", "text"])]
+    processors = [
+        _processor("bw", "Black & white", ["image"]),
+        _processor("ascii", "ASCII", ["image", "text"]),
+    ]
     (folder / "catalog.json").write_text(json.dumps({"processors": processors}))
     return folder / "catalog.json"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import jobfolder
 from apps.cluster.engines import EngineError, Observation, PlacementSpec
 from apps.cluster.models import Node
 from jobfolder import Chunk, ChunkImage, Heartbeat, chunks
-from jobfolder.results import Writer, finished_images
+from jobfolder.results import finished_images
 
 Outcome = Callable[[ChunkImage], str]  # "" for a result, else the code with which the photo fails
 
@@ -42,12 +43,12 @@ class FakeWorker:
         self.chunk = chunks.claim(self.folder, self.spec.worker)
         return self.chunk is not None
 
-    def write(self, image: ChunkImage, attempt: int, outcome: Outcome = always_ok, **changes: Any) -> None:
+    def write(self, image: ChunkImage, attempt: int, outcome: Outcome = always_ok, /, **changes: Any) -> None:
         """One photo: its output file, then its document."""
         code = outcome(image)
         document = self.document(image, attempt, code) | changes
-        with Writer(self.folder, self.chunk.name if self.chunk else "0-0", self.spec.worker) as results:
-            results.append(document)
+        with (self.folder / "results" / f"{self.chunk.name}@{self.spec.worker}.jsonl").open("a") as file:
+            file.write(json.dumps(document) + "\n")
 
     def document(self, image: ChunkImage, attempt: int, code: str = "") -> dict[str, Any]:
         now = time.time()
@@ -99,7 +100,9 @@ class FakeWorker:
                 return self._end("Its slot was wanted for another job.", done)
             if self.chunk is None and not self.claim():
                 return self._end("No photos were left for it.", done)
-            left = [i for i in self.chunk.images if i.image not in finished_images(self.folder, self.chunk.name)]
+            left = [
+                i for i in self.chunk.images if i.image not in finished_images(self.folder, self.chunk.name)
+            ]
             if left:
                 self.write(left[0], self.chunk.attempt, outcome)
                 done += 1

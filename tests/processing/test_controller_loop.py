@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import jobfolder
 import pytest
 
+import jobfolder
 from apps.drive.models import Attachment, Folder, Image
 from apps.processing.documents import store
 from apps.processing.documents.base import Filters

@@ -110,9 +110,7 @@ def adopt_outputs(batch: Pass) -> None:
     for doc in batch.docs:
         if doc["outputs"] and _files_are_plain(path, doc):
             items.append(results.adopted(job, doc, path))
-    if not items:
-        return
-    images = adopt(job.owner_id, _output_folder(job), items)
+    images = adopt(job.owner_id, _output_folder(job), items) if items else []
     by_origin = {image.origin: image for image in images}
     for doc in batch.docs:
         image = by_origin.get(results.origin(job, doc["image"]))
