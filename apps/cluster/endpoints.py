@@ -99,7 +99,7 @@ def directory() -> Directory:
 
 
 @cache
-def _client() -> httpx.Client:
+def client() -> httpx.Client:
     """One a process: connections are kept open between previews. Proxies of the environment are for the
     outside world, not for our own servers."""
     limits = httpx.Limits(max_connections=200, keepalive_expiry=_IDLE_SECONDS)
@@ -180,7 +180,7 @@ def _post(
     if settings.RUNTIME_TOKEN:
         headers["Authorization"] = f"Bearer {settings.RUNTIME_TOKEN}"
     parts: Any = {name: (None, value.encode()) for name, value in fields.items()} | dict(files)
-    return _client().post(
+    return client().post(
         f"{endpoint.url.rstrip('/')}/{processor}",
         files=parts,
         headers=headers,

@@ -55,20 +55,22 @@ class CeleryEngine:
             raise EngineError(f"the broker does not take work for {spec.node}: {error}") from error
 
     def observe(self, job_id: str) -> dict[str, Observation]:
-        now, timeout = self._clock(), settings.NODE_TIMEOUT
+        now, timeout, folder = self._clock(), settings.NODE_TIMEOUT, self._folder(job_id)
         handed = {
             worker: Handed(node, created.timestamp())
             for worker, node, created in Placement.objects.filter(job_id=job_id, state__in=_LIVE).values_list(
                 "worker", "node", "created"
             )
         }
-        beats = {beat.worker: beat for beat in jobfolder.read_workers(self._folder(job_id))}
+        beats = {beat.worker: beat for beat in jobfolder.read_workers(folder)}
         nodes = {beat.node: beat for beat in jobfolder.read_nodes(settings.DATA_DIR)}
+        stopping = jobfolder.stop_requested(folder)
         seen = {}
         for worker in handed.keys() | beats.keys():
             given, beat = handed.get(worker), beats.get(worker)
             home = given or beat  # the placement's word counts: a worker handles strangers' files
-            seen[worker] = judge(worker, given, beat, nodes.get(home.node if home else ""), now, timeout)
+            node = nodes.get(home.node if home else "")
+            seen[worker] = judge(worker, given, beat, node, now, timeout, stopping)
         return seen
 
     def stop(self, job_id: str) -> None:
@@ -84,7 +86,12 @@ class CeleryEngine:
     def _broker(self) -> Celery:
         app = Celery("placements", broker=settings.CELERY_BROKER_URL, set_as_current=False)
         app.conf.update(
-            broker_transport_options={"socket_connect_timeout": 2, "socket_timeout": 5},
+            broker_transport_options={
+                "socket_connect_timeout": 2,
+                "socket_timeout": 5,
+                "max_retries": 1,  # the controller tries again by itself
+                "interval_start": 0,
+            },
             broker_connection_timeout=2,
             task_ignore_result=True,
         )

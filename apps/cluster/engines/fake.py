@@ -84,7 +84,16 @@ class FakeEngine:
             workers[spec.worker] = Observation("waiting", f"Handed to {spec.node}.")
 
     def observe(self, job_id: str) -> dict[str, Observation]:
-        return dict(self._seen.get(job_id, {}))
+        workers = self._seen.get(job_id, {})
+        for spec in self.placed:
+            if (
+                spec.job_id == job_id
+                and spec.node not in self._nodes
+                and workers[spec.worker].state == "waiting"
+            ):
+                reason = f"{spec.node} gives no sign of life at all; the worker had not started."
+                workers[spec.worker] = Observation("lost", reason)
+        return dict(workers)
 
     def stop(self, job_id: str) -> None:
         self.stopped.append(job_id)

@@ -46,18 +46,25 @@ def judge(
     node: NodeHeartbeat | None,
     now: float,
     timeout: float,
+    stopping: bool = False,
 ) -> Observation:
-    """`node` is the heartbeat of the worker's node, however old; None if there is none."""
+    """`node` is the heartbeat of the worker's node, however old; None if there is none. `stopping`: the job's
+    workers were asked to end."""
     alive = node if node and fresh(node.time, now, timeout) else None
     if beat is not None:
         return _judge_started(worker, beat, alive, now, timeout)
     if handed is None:
         raise ValueError(f"{worker} has neither a placement nor a heartbeat")
-    return _judge_silent(worker, handed, node, alive, now)
+    return _judge_silent(worker, handed, node, alive, now, stopping)
 
 
 def _judge_silent(
-    worker: str, handed: Handed, node: NodeHeartbeat | None, alive: NodeHeartbeat | None, now: float
+    worker: str,
+    handed: Handed,
+    node: NodeHeartbeat | None,
+    alive: NodeHeartbeat | None,
+    now: float,
+    stopping: bool,
 ) -> Observation:
     name, age = handed.node, now - handed.created
     if alive is None:
@@ -65,6 +72,8 @@ def _judge_silent(
         return Observation("lost", f"{name} gives no sign of life {silence}; the worker had not started.")
     if worker in alive.running:
         return Observation("waiting", f"{name} is starting it.")
+    if stopping and age > _SETTLE:
+        return Observation("exited", "It was told to stop before it started.")
     if handed.created < alive.started < alive.time - _SETTLE:
         return Observation("lost", f"{name} was restarted after it was given the worker.")
     if age > START_SECONDS:

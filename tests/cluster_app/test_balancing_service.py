@@ -1,0 +1,142 @@
+"""Choosing a node: turns shared by all processes, and what happens without the cache."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from django.core.cache import cache
+from django.core.checks.registry import registry as registry_of_checks
+
+from apps.cluster.checks import check_policy
+from apps.cluster.models import ClusterSettings
+from apps.cluster.queries import node_views
+from apps.cluster.services import balancing
+from loadbalancer import registry
+from loadbalancer.policy import NodeView
+from tests.cluster_app.factories import make_job, make_node, make_placement
+
+ROOT = Path(__file__).resolve().parents[2]
+VIEWS = [NodeView("node-2"), NodeView("node-1"), NodeView("node-3")]
+
+
+def chosen(times: int, scope: str = "jobs", policy: str | None = "round_robin") -> list[str]:
+    return [balancing.choose(VIEWS, scope, policy).name for _ in range(times)]
+
+
+def test_rotation_goes_by_name_and_never_skips():
+    assert chosen(7) == ["node-1", "node-2", "node-3", "node-1", "node-2", "node-3", "node-1"]
+
+
+def test_jobs_and_previews_rotate_apart():
+    assert chosen(2, "jobs") == ["node-1", "node-2"]
+    assert chosen(2, "previews") == ["node-1", "node-2"]
+    assert chosen(1, "jobs") == ["node-3"]
+
+
+def test_rotation_starts_anew_when_the_cache_was_emptied():
+    chosen(2)
+
+    cache.clear()
+
+    assert chosen(1) == ["node-1"]
+
+
+def test_nothing_to_choose_from_is_a_programming_error():
+    with pytest.raises(ValueError, match="there is no node to choose from"):
+        balancing.choose([], "jobs", "round_robin")
+
+
+def test_without_a_policy_the_current_one_decides(db, settings):
+    settings.BALANCING_POLICY = "random"
+    ClusterSettings.objects.create(policy="round_robin")
+
+    assert chosen(4, policy=None) == ["node-1", "node-2", "node-3", "node-1"]
+
+
+def test_policy_of_an_old_job_that_is_gone_gives_way(db, settings):
+    settings.BALANCING_POLICY = "round_robin"
+
+    assert chosen(3, policy="fastest_of_all") == ["node-1", "node-2", "node-3"]
+
+
+def test_work_goes_on_without_the_cache(settings, caplog):
+    nobody = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
+    settings.CACHES = {"default": nobody}
+
+    names = chosen(60)
+
+    assert set(names) == {"node-1", "node-2", "node-3"}
+    assert "the rotation of jobs is interrupted" in caplog.text
+
+
+PROGRAM = """
+import django
+django.setup()
+from apps.cluster.services import balancing
+from loadbalancer.policy import NodeView
+views = [NodeView(f"node-{n}") for n in range(1, 4)]
+print("ready", flush=True)
+input()
+for _ in range(100):
+    print(balancing.choose(views, "previews", "round_robin").name, flush=True)
+"""
+
+
+def test_rotation_is_exact_across_processes(empty_redis, tmp_path):
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "marketplace.settings",
+        "DEBUG": "true",
+        "REDIS_URL": empty_redis,
+        "DATA_DIR": str(tmp_path),
+    }
+    command = [sys.executable, "-c", PROGRAM]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) for _ in range(2)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+    names = [name for process in processes for name in process.communicate(timeout=30)[0].split()]
+
+    assert Counter(names) == {"node-1": 67, "node-2": 67, "node-3": 66}
+
+
+def test_views_are_the_nodes_that_may_get_work(alice, django_assert_num_queries):
+    make_node("node-2", slots=2, weight=3, speed=80.0)
+    make_node("node-1")
+    make_node("node-3", cordoned=True)
+    make_node("node-4", state="lost")
+    job = make_job(alice)
+    make_placement(job, "node-2")
+    make_placement(job, "node-2", state="placed")
+    make_placement(job, "node-2", state="exited")
+    make_placement(job, "node-4")
+
+    with django_assert_num_queries(1):
+        views = node_views()
+
+    assert views == [NodeView("node-1"), NodeView("node-2", slots=2, active=2, weight=3, speed=80.0)]
+
+
+def test_bad_policy_in_the_environment_is_one_clear_line(settings):
+    settings.BALANCING_POLICY = "fastest"
+    assert check_policy in registry_of_checks.get_checks()
+
+    errors = check_policy(None)
+
+    known = ", ".join(registry.names())
+    assert [error.msg for error in errors] == [f"BALANCING_POLICY must be one of {known}, not 'fastest'"]
+
+
+def test_good_policy_passes_the_check(settings):
+    settings.BALANCING_POLICY = "random"
+
+    assert check_policy(None) == []
