@@ -86,7 +86,7 @@ def result_url(image: Image) -> str:
     """A result at its full size, pixel by pixel; browsers show every format but TIFF."""
     if image.format == "tiff":
         return reverse("drive-view", args=[image.pk])
-    return f"/api/v1/images/{image.pk}/content"
+    return reverse("api-image-content", args=[image.pk])
 
 
 @register.filter
