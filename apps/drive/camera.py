@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from apps.drive.inspect import BROKEN
+from apps.drive.broken import BROKEN
 
 _IFD = ExifTags.IFD
 _TAG = ExifTags.Base

@@ -6,14 +6,13 @@ truncated, corrupt. (Bytes are limited while they arrive: see storage.)
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from apps.drive.broken import BROKEN
 from apps.drive.metadata import layout
 from marketplace.api import ApiError, invalid, too_large
 
@@ -24,24 +23,6 @@ Image.MAX_IMAGE_PIXELS = None
 MEDIA_TYPES = {"jpeg": "image/jpeg", "png": "image/png", "tiff": "image/tiff", "webp": "image/webp"}
 # MPO is a JPEG with more pictures behind it (a depth map, a gain map); the first one is the photo.
 _FORMATS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "TIFF": "tiff", "WEBP": "webp"}
-
-# What Pillow's decoders raise on broken files.
-BROKEN = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    OverflowError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from apps.drive import inspect, storage
+from apps.drive.broken import BROKEN
 from marketplace.api import ApiError
 
 SIDE = 320
@@ -39,7 +40,7 @@ def examine(path: Path) -> tuple[inspect.Header, bytes]:
     with image, _gate:
         try:
             data = _render(image, header)
-        except inspect.BROKEN as error:
+        except BROKEN as error:
             raise inspect.broken(path, header.format) from error
     inspect.check_complete(path, header.format)
     return header, data
@@ -63,7 +64,7 @@ def _ensure(target: Path, source: Path, side: int) -> Path:
                 data = _render(image, header, side)
         except FileNotFoundError:
             raise
-        except (ApiError, *inspect.BROKEN):  # a result beyond the limits for uploads, or one too strange
+        except (ApiError, *BROKEN):  # a result beyond the limits for uploads, or one too strange
             data = _placeholder()
         storage.write_derived(target, data)
     return target

@@ -69,7 +69,9 @@ def test_empty(tmp_path):
     assert refusal(tmp_path, b"").code == "empty"
 
 
-@pytest.mark.parametrize("data", [b"GIF89a" + b"\0" * 40, b"<svg/>", b"%PDF-1.7", b"\0\0\0\x18ftypheic", b"x"])
+@pytest.mark.parametrize(
+    "data", [b"GIF89a" + b"\0" * 40, b"<svg/>", b"%PDF-1.7", b"\0\0\0\x18ftypheic", b"x"]
+)
 def test_other_types(tmp_path, data):
     error = refusal(tmp_path, data)
 
@@ -136,7 +138,9 @@ def test_pixel_limit_is_inclusive(tmp_path, settings):
 )
 def test_every_mode_gets_a_thumbnail(tmp_path, mode, format):
     if mode == "I;16":
-        image = Image.linear_gradient("L").resize((64, 48)).convert("I").point(lambda v: v * 257).convert(mode)
+        image = (
+            Image.linear_gradient("L").resize((64, 48)).convert("I").point(lambda v: v * 257).convert(mode)
+        )
     elif mode == "LAB":
         image = Image.new("LAB", (64, 48), (128, 128, 128))
     else:

@@ -44,7 +44,8 @@ def test_path_is_split_and_each_part_checked():
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/cat.jpg", "../cat.jpg", "a/../cat.jpg", "a//cat.jpg", "a/", "a/./b.jpg", "a/" * 33 + "c.jpg"]
+    "path",
+    ["/etc/cat.jpg", "../cat.jpg", "a/../cat.jpg", "a//cat.jpg", "a/", "a/./b.jpg", "a/" * 33 + "c.jpg"],
 )
 def test_path_tricks_are_refused(path):
     with pytest.raises(ApiError) as caught:

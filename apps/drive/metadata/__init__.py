@@ -19,6 +19,7 @@ import io
 
 from PIL import Image
 
+from apps.drive.broken import BROKEN
 from apps.drive.metadata import jpeg, png, tiff, webp
 
 _STRIP = {"jpeg": jpeg.strip, "png": png.strip, "tiff": tiff.strip, "webp": webp.strip}
@@ -37,8 +38,10 @@ def strip_location(data: bytes, format: str) -> bytes:
 
 def _rewritten(data: bytes) -> bytes:
     """A TIFF whose tags can't be followed but whose pixels Pillow can read: the pixels alone."""
-    with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
-        image.load()
-        out = io.BytesIO()
-        Image.frombytes(image.mode, image.size, image.tobytes()).save(out, "TIFF", compression="tiff_lzw")
+    out = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
+            Image.frombytes(image.mode, image.size, image.tobytes()).save(out, "TIFF", compression="tiff_lzw")
+    except BROKEN:
+        return b""
     return out.getvalue()
