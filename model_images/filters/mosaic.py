@@ -218,8 +218,8 @@ def _composed(tiles: Array, chosen: _assign.Indices, means: Array, tint: float) 
         means = (means * share >> 8).astype(np.uint8)
     out = np.empty((rows * px, columns * px, 3), np.uint8)
     for row in range(rows):
-        strip = out[row * px : (row + 1) * px].reshape(px, columns, px, 3)
-        strip[:] = tiles[chosen[row]].transpose(1, 0, 2, 3)
+        strip = out[row * px : (row + 1) * px]
+        strip.reshape(px, columns, px, 3)[:] = tiles[chosen[row]].transpose(1, 0, 2, 3)
         if share:
-            strip += means[row][None, :, None, :]
+            strip += np.repeat(means[row], px, axis=0)
     return out
