@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("marketplace.site_urls")),  # landing, /healthz, /readyz, /metrics
     path("account/", include("apps.accounts.urls")),
     path("drive/", include("apps.drive.urls")),
+    path("s/", include("apps.drive.share_urls")),  # read-only links, for anyone
     path("", include("apps.processing.urls")),  # /studio/, /jobs/
     path("", include("apps.cluster.urls")),  # /cluster/
     path("api/v1/", include(api)),
@@ -30,4 +31,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = site_errors.bad_request
 handler403 = site_errors.forbidden
 handler404 = site_errors.not_found
+handler429 = site_errors.too_many  # allauth asks for it
 handler500 = site_errors.server_error
