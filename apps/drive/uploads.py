@@ -44,6 +44,7 @@ class _Handler(FileUploadHandler):
         self.chunk_size = 1 << 18
         self.sent_names = sent_names
         self.all: list[Staged] = []
+        self.complete: set[Staged] = set()
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
@@ -54,7 +55,14 @@ class _Handler(FileUploadHandler):
         self.staged.write(raw_data)
 
     def file_complete(self, file_size: int) -> StagedUpload:
+        self.complete.add(self.staged)
         return StagedUpload(self.staged, self.sent_names[-1], self.content_type or "")
+
+    def upload_complete(self) -> None:
+        """The body has ended; a file that it broke off in is no file."""
+        for staged in self.all:
+            if staged not in self.complete:
+                staged.close()
 
     def discard(self) -> None:
         for staged in self.all:
