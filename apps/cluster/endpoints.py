@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import IO, Any
 
 import httpx
@@ -17,6 +16,7 @@ import jobfolder
 from apps.cluster.engines.verdict import fresh
 from apps.cluster.inflight import get_counter
 from apps.cluster.models import Node
+from apps.cluster.once import once
 from apps.cluster.services import balancing
 from loadbalancer.policy import NodeView
 from marketplace.api import ApiError, too_many
@@ -92,16 +92,17 @@ def _read_endpoints() -> list[Endpoint]:
     return found
 
 
-@cache
+@once
 def directory() -> Directory:
     """One a process."""
     return Directory()
 
 
-@cache
+@once
 def client() -> httpx.Client:
     """One a process: connections are kept open between previews. Proxies of the environment are for the
     outside world, not for our own servers."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # not a line for each preview
     limits = httpx.Limits(max_connections=200, keepalive_expiry=_IDLE_SECONDS)
     return httpx.Client(trust_env=False, limits=limits)
 

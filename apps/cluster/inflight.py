@@ -12,11 +12,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Protocol
 
 import redis
 from django.conf import settings
+
+from apps.cluster.once import once
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ class Resilient:
             return  # its deadline ends it
 
 
-@cache
+@once
 def get_counter() -> InFlight:
     """One a process; connects when first used."""
     client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=1)

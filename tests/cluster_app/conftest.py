@@ -56,11 +56,10 @@ def empty_redis(redis_url: str) -> Iterator[str]:
 def _fresh_process_state() -> Iterator[None]:
     """What a web process keeps between requests does not outlive a test."""
     yield
-    if endpoints.client.cache_info().currsize:
-        endpoints.client().close()
-    endpoints.client.cache_clear()
-    endpoints.directory.cache_clear()
-    inflight.get_counter.cache_clear()
+    if client := endpoints.client.forget():
+        client.close()
+    endpoints.directory.forget()
+    inflight.get_counter.forget()
 
 
 @pytest.fixture
