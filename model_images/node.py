@@ -14,14 +14,16 @@ import logging
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 from celery import Celery, signals
 
-from jobfolder import NodeHeartbeat
+from jobfolder import NodeHeartbeat, remove_node, write_node
 from model_images.runtime import settings as node_settings
 from model_images.runtime import speed, threads
-from model_images.runtime.nodebeat import NameTaken, NodeBeat, take_name
+from model_images.runtime.naming import NameTaken, take_name
+from model_images.runtime.presence import Presence
 from model_images.runtime.supervisor import Supervisor
 
 assert threads  # noqa: S101 - imported for its effect, before NumPy's libraries start
@@ -74,7 +76,7 @@ def _prepare(**_: Any) -> None:
     """Before the first placement: take the name and the cores, warm up. A signal's errors are only logged by
     Celery, so what must not go on ends the process here."""
     try:
-        _presence.append(take_name(SETTINGS.data_dir, SETTINGS.node))
+        _presence.append(take_name(SETTINGS.data_dir / "nodes", SETTINGS.node))
         node_settings.pin(SETTINGS.cores)
     except (NameTaken, node_settings.BadSetting, OSError) as error:
         sys.stderr.write(f"node {SETTINGS.node}: {error}\n")
@@ -95,7 +97,10 @@ def _announce(**_: Any) -> None:
         started=now,
         time=now,
     )
-    presence = NodeBeat(SETTINGS.data_dir, beat, lambda: supervisor.running)
+    presence = Presence(
+        lambda: write_node(SETTINGS.data_dir, replace(beat, time=time.time(), running=supervisor.running)),
+        lambda: remove_node(SETTINGS.data_dir, beat.node, beat.pid),
+    )
     presence.start()
     _presence.append(presence)
     log.info("node %s is ready: %s megapixels a second, %s slots", beat.node, beat.speed, beat.slots)
@@ -109,5 +114,5 @@ def _stop_batches(**_: Any) -> None:
 @signals.worker_shutdown.connect
 def _leave(**_: Any) -> None:
     for presence in _presence:
-        if isinstance(presence, NodeBeat):
+        if isinstance(presence, Presence):
             presence.stop()

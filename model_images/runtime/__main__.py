@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO"), format="%(levelname)s %(name)s: %(message)s"
     )
-    run = {"describe": _describe, "batch": _batch, "node": _node}[chosen.command]
+    run = {"describe": _describe, "batch": _batch, "serve": _serve, "node": _node}[chosen.command]
     return run(chosen)
 
 
@@ -39,6 +39,15 @@ def _parser() -> argparse.ArgumentParser:
     batch.add_argument("--job", type=Path, required=True, help="the job's folder, DATA_DIR/jobs/<id>")
     batch.add_argument("--worker", required=True, help="a name that no other worker of the job has")
     batch.add_argument("--node", default=os.environ.get("NODE_NAME", "local"))
+
+    serve = commands.add_parser("serve", help="answer previews over HTTP")
+    serve.add_argument("--node", default=os.environ.get("NODE_NAME", "local"))
+    serve.add_argument("--data", type=Path, default=Path(os.environ.get("DATA_DIR") or "var"))
+    serve.add_argument("--host", default="127.0.0.1", help="other than loopback needs RUNTIME_TOKEN")
+    serve.add_argument("--port", type=int, default=0, help="0: any that is free")
+    serve.add_argument("--url", default="", help="how others reach it; default: http://HOST:PORT")
+    serve.add_argument("--slots", type=int, default=1, help="previews at once")
+    serve.add_argument("--cores", default=os.environ.get("NODE_CORES", ""), help='such as "0,2-3"')
 
     commands.add_parser("node", help="run a node worker; see docs/architecture/03-runtime.md")
     return parser
@@ -58,6 +67,12 @@ def _batch(chosen: argparse.Namespace) -> int:
     from model_images.runtime import child
 
     return child.main(chosen.job.resolve(), chosen.worker, chosen.node)
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    from model_images.runtime import listen
+
+    return listen.main(chosen)
 
 
 def _node(chosen: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from celery import Celery
 
 import jobfolder
 from jobfolder import Heartbeat, Limits, chunks
-from model_images.runtime import nodebeat, settings, speed
+from model_images.runtime import naming, settings, speed
 from model_images.runtime.supervisor import GRACE, overdue
 from tests.runtime.conftest import until
 
@@ -266,12 +266,12 @@ def test_speed_is_measured():
 
 
 def test_name_is_held_by_one_node(tmp_path):
-    lock = nodebeat.take_name(tmp_path, "node-1")
+    lock = naming.take_name(tmp_path, "node-1")
 
-    with pytest.raises(nodebeat.NameTaken, match="node-1"):
-        nodebeat.take_name(tmp_path, "node-1")
+    with pytest.raises(naming.NameTaken, match="node-1"):
+        naming.take_name(tmp_path, "node-1")
     os.close(lock)
-    os.close(nodebeat.take_name(tmp_path, "node-1"))
+    os.close(naming.take_name(tmp_path, "node-1"))
 
 
 # --- With Celery and a real Redis -------------------------------------------------------------------

@@ -1,0 +1,117 @@
+"""Keeps warm preview workers, asks them, and replaces those that died or took too long."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from model_images.runtime import previewing
+from model_images.runtime.settings import scrub_environment
+
+log = logging.getLogger(__name__)
+
+
+class Failed(Exception):
+    """A worker was lost over a question; `code` and `message` are for whoever asked."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True)
+class _Worker:
+    process: ForkServerProcess
+    pipe: Connection
+
+
+class Pool:
+    """`ask` blocks, and may be called from as many threads as there are slots."""
+
+    def __init__(self, data_dir: Path, slots: int, seconds: float) -> None:
+        self._data_dir = data_dir
+        self._slots = slots
+        self._seconds = seconds
+        self._context = multiprocessing.get_context("forkserver")
+        self._lock = threading.Lock()  # multiprocessing's bookkeeping is not made for threads
+        self._idle: list[_Worker] = []
+
+    def start(self) -> None:
+        """Start the fork server and a worker for each slot. Takes the secrets out of the environment."""
+        scrub_environment()
+        self._context.set_forkserver_preload(["model_images.runtime.warm"])
+        forkserver.ensure_running()
+        self._idle = [self._start(None) for _ in range(self._slots)]
+
+    def stop(self) -> None:
+        with self._lock:
+            workers, self._idle = self._idle, []
+        for worker in workers:
+            self._end(worker)
+
+    def ask(
+        self, question: Mapping[str, Any], photo: bytes, owner: str | None = None
+    ) -> tuple[dict[str, Any], bytes]:
+        """A worker's answer: its head, and the image's bytes. With `owner`, by a fresh worker that can read
+        that owner's files. Raises Failed."""
+        message = previewing.pack(question, photo)
+        worker = self._take(owner)
+        kept = False
+        try:
+            worker.pipe.send_bytes(message)
+            if not worker.pipe.poll(self._seconds):
+                text = f"Processing took longer than {self._seconds:g} seconds."
+                raise Failed("timed_out", text)
+            head, body = previewing.unpack(worker.pipe.recv_bytes())
+            kept = owner is None
+            return head, body
+        except (EOFError, OSError, ValueError) as error:
+            log.warning("a preview worker was lost: %r", error)
+            raise Failed("worker_died", "The process that worked on this photo died over it.") from error
+        finally:
+            if kept:
+                with self._lock:
+                    self._idle.append(worker)
+            else:
+                self._end(worker)
+
+    def _take(self, owner: str | None) -> _Worker:
+        """An idle worker that is still alive, or a new one."""
+        while owner is None:
+            with self._lock:
+                worker = self._idle.pop() if self._idle else None
+            if worker is None:
+                break
+            if not worker.pipe.poll(0):  # nothing to read: it waits for a question, and did not close
+                return worker
+            self._end(worker)
+        try:
+            return self._start(owner)
+        except (EOFError, OSError) as error:  # the fork server died; the next start brings up another
+            log.warning("starting a preview worker again after %r", error)
+            return self._start(owner)
+
+    def _start(self, owner: str | None) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=previewing.main, args=(theirs, str(self._data_dir), owner), daemon=True
+        )
+        with self._lock:
+            process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _end(self, worker: _Worker) -> None:
+        worker.pipe.close()
+        with self._lock:
+            worker.process.kill()
+            worker.process.join()

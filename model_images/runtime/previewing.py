@@ -1,0 +1,125 @@
+"""A preview server's worker: a locked-in process that answers one question after another over a pipe.
+
+Messages are JSON and bytes, never pickles: what comes back was made by a process that handled a stranger's
+file. A worker without an owner sees no drive at all, because the photo comes with the question; one with an
+owner sees that owner's files, for options that name a folder of theirs.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import logging
+import os
+import signal
+import struct
+from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from jobfolder import Limits, drive_path
+from model_images.runtime import lockin
+from model_images.runtime.contract import BadImage, BadParams, Context
+from model_images.runtime.registry import package_folders, processors
+from model_images.runtime.sources import open_source
+from model_images.runtime.work import Timings, apply, has_fit, image_limits, load_params
+
+log = logging.getLogger(__name__)
+
+
+def pack(head: Mapping[str, Any], body: bytes = b"") -> bytes:
+    text = json.dumps(head, ensure_ascii=False, allow_nan=False).encode()
+    return struct.pack("=I", len(text)) + text + body
+
+
+def unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
+    """Raises ValueError for what `pack` didn't make."""
+    if len(message) < 4:
+        raise ValueError("short message")
+    (length,) = struct.unpack_from("=I", message)
+    head = json.loads(message[4 : 4 + length])
+    if not isinstance(head, dict):
+        raise ValueError("no JSON object")
+    return head, message[4 + length :]
+
+
+def main(pipe: Connection, data_dir: str, owner: str | None) -> None:
+    """The process. Never returns; ends with its server."""
+    from model_images.runtime import warm  # loaded in the fork server already
+
+    lockin.die_with_parent(signal.SIGKILL)
+    if os.getppid() != warm.SERVER_PID:
+        os._exit(1)
+    os.setsid()
+    kept = pipe.fileno()
+    os.closerange(3, kept)
+    os.closerange(kept + 1, 65_536)
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "INFO"), format="%(levelname)s %(name)s: %(message)s"
+    )
+    faulthandler.enable()
+    cache = Path(data_dir) / "cache" / owner if owner else None
+    lockin.enter(_box(Path(data_dir), owner, cache))
+    with suppress(EOFError, OSError):  # the server closed the pipe, or is gone
+        while True:
+            pipe.send_bytes(answer(pipe.recv_bytes(), Path(data_dir), cache))
+    os._exit(0)
+
+
+def _box(data_dir: Path, owner: str | None, cache: Path | None) -> lockin.Box:
+    if owner is None or cache is None:
+        return lockin.Box(read=tuple(package_folders()), write=())
+    with suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+    return lockin.Box(read=(data_dir / "drive" / owner, *package_folders()), write=(cache,))
+
+
+def answer(message: bytes, data_dir: Path, cache: Path | None) -> bytes:
+    """A question's answer; whatever goes wrong is an answer, too."""
+    try:
+        question, photo = unpack(message)
+        return _process(question, photo, data_dir, cache)
+    except BadParams as error:
+        return _refusal("invalid", error.message, error.fields)
+    except BadImage as error:
+        return _refusal(error.code, error.message)
+    except Exception as error:
+        if isinstance(error, MemoryError) or "Insufficient memory" in str(error):
+            return _refusal("out_of_memory", "Processing this photo needs more memory than a worker has.")
+        log.exception("a preview failed")
+        return _refusal("app_error", f"The app failed on this photo ({type(error).__name__}).")
+
+
+def _refusal(code: str, message: str, fields: Mapping[str, list[str]] | None = None) -> bytes:
+    return pack({"error": {"code": code, "message": message, "fields": dict(fields or {})}})
+
+
+def _process(question: Mapping[str, Any], photo: bytes, data_dir: Path, cache: Path | None) -> bytes:
+    processor = processors()[question["processor"]]
+    params = load_params(processor, question["params"])
+    limits = Limits(**question["limits"])
+    timings = Timings()
+    with timings.of("read_ms"):
+        source = open_source(photo, image_limits(limits))
+    shared = None
+    if has_fit(processor):
+        with timings.of("fit_ms"):
+            shared = processor.fit([source], params)
+    assets = {
+        option: [drive_path(data_dir, owner, sha256) for owner, sha256 in files]
+        for option, files in question["assets"].items()
+    }
+    done = apply(processor, source, params, Context(shared, assets, cache), limits, timings)
+    image = done.image
+    head = {
+        "image": {"media_type": image.media_type, "width": image.width, "height": image.height}
+        if image
+        else None,
+        "text": done.text,
+        "html": done.html,
+        "data": None if done.data is None else dict(done.data),
+        "timings": timings.ms,
+    }
+    return pack(head, image.data if image else b"")

@@ -1,0 +1,223 @@
+"""The preview server: `POST /<processor>` with a photo and options, answered at once.
+
+It parses HTTP and nothing else; photos are decoded by the pool's locked-in workers. Errors come in one
+envelope, `{"error": {"code", "message", "fields"}}`: 413 and 422 for what is wrong with photo or options,
+404, 406, 401, 429.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartParser
+
+from jobfolder import Limits, drive_path
+from model_images.runtime import docs_page, registry
+from model_images.runtime.answers import BodyLimit, Refused, add_error_handlers, invalid, json_field, response
+from model_images.runtime.measures import Measures
+from model_images.runtime.negotiation import choose
+from model_images.runtime.pool import Failed, Pool
+
+EXTRA_BYTES = 1_000_000  # of a request besides the photo: options, and thousands of file names
+MAX_WAITING = 64  # requests beyond the slots; their photos lie in memory
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    data_dir: Path
+    node: str
+    slots: int = 1
+    seconds: float = 18.0
+    token: str = ""  # empty: only for a server that nobody but this machine can reach
+    limits: Limits = field(default_factory=Limits)
+
+
+class Server:
+    """What the routes share."""
+
+    def __init__(self, settings: ServerSettings, pool: Pool) -> None:
+        self.settings = settings
+        self.pool = pool
+        self.measures = Measures()
+        self._limiter = CapacityLimiter(settings.slots)
+
+    async def preview(self, name: str, request: Request) -> Response:
+        """Answer a request to process one photo with processor `name`."""
+        self._authorize(request)
+        with self.measures.of(name) as measure:
+            if self._limiter.statistics().tasks_waiting >= MAX_WAITING:
+                raise Refused(429, "too_many", "The server is busy. Try again in a moment.")
+            async with request.form(max_files=1, max_fields=8, max_part_size=EXTRA_BYTES) as form:
+                question, owner = self._question(name, form)
+                photo = await self._photo(form)
+            kind = choose(request.headers.get("accept", "*/*"), registry.processors()[name].outputs)
+            if kind is None:
+                outputs = ", ".join(registry.processors()[name].outputs)
+                raise Refused(406, "not_acceptable", f"This app makes {outputs}, and JSON of all of them.")
+            head, body = await self._ask(question, photo, owner)
+            measure.status = "ok"
+            return response(kind, head, body)
+
+    def _authorize(self, request: Request) -> None:
+        expected = self.settings.token
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if expected and not hmac.compare_digest(given.encode(), expected.encode()):
+            raise Refused(401, "not_authenticated", "Send the server's token as a Bearer token.")
+
+    def _question(self, name: str, form: FormData) -> tuple[dict[str, Any], str | None]:
+        """What to ask a worker, and whose files it must be able to read, if any."""
+        assets: dict[str, list[tuple[str, str]]] = {}
+        for option, files in json_field(form, "assets").items():
+            if not isinstance(files, list):
+                raise invalid("assets", "each option's value is a list of <owner>/<sha256>")
+            assets[option] = [self._owner_and_hash("assets", text) for text in files]
+        owners = {owner for files in assets.values() for owner, _ in files}
+        if len(owners) > 1:
+            raise invalid("assets", "all files belong to one owner")
+        question = {"processor": name, "params": json_field(form, "params"), "assets": assets}
+        limits = asdict(self.settings.limits)
+        return question | {"limits": limits}, owners.pop() if owners else None
+
+    def _owner_and_hash(self, field: str, text: object) -> tuple[str, str]:
+        owner, _, sha256 = str(text).partition("/")
+        try:
+            drive_path(self.settings.data_dir, owner, sha256)
+        except ValueError:
+            raise invalid(field, "give <owner>/<sha256>") from None
+        return owner, sha256
+
+    async def _photo(self, form: FormData) -> bytes:
+        file, path = form.get("file"), form.get("path")
+        if (file is None) == (path is None):
+            raise invalid("file", "send either file or path")
+        if isinstance(file, UploadFile):
+            return await file.read()
+        if path is None:
+            raise invalid("file", "send the photo as a file, with a file name")
+        where = drive_path(self.settings.data_dir, *self._owner_and_hash("path", path))
+        try:
+            return await to_thread.run_sync(where.read_bytes)
+        except FileNotFoundError:
+            raise Refused(404, "not_found", "There is no such photo in the drive.") from None
+
+    async def _ask(
+        self, question: dict[str, Any], photo: bytes, owner: str | None
+    ) -> tuple[dict[str, Any], bytes]:
+        try:
+            head, body = await to_thread.run_sync(
+                self.pool.ask, question, photo, owner, limiter=self._limiter
+            )
+        except Failed as error:
+            raise Refused(422, error.code, error.message) from error
+        refusal = head.get("error")
+        if refusal:
+            status = 413 if refusal["code"] == "too_large" else 422
+            raise Refused(status, refusal["code"], refusal["message"], refusal["fields"])
+        return head, body
+
+
+def build(
+    settings: ServerSettings,
+    pool: Pool,
+    ready: Callable[[], None] = lambda: None,
+    leave: Callable[[], None] = lambda: None,
+) -> FastAPI:
+    """The application. Its pool is started and stopped with it; `ready` is called once it can answer, `leave`
+    when it is about to stop."""
+    MultiPartParser.spool_max_size = settings.limits.max_bytes + EXTRA_BYTES  # bounded: so in memory
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await to_thread.run_sync(pool.start)
+        ready()
+        yield
+        leave()
+        await to_thread.run_sync(pool.stop)
+
+    app = FastAPI(
+        title="Pixelyard preview server",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    server = Server(settings, pool)
+    catalogue = registry.describe()["processors"]
+    for entry in catalogue:
+        _add_route(app, server, entry)
+
+    @app.get("/healthz", summary="Is the server alive?")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok", "node": settings.node}
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(server.measures.text(), media_type=server.measures.media_type)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(docs_page.page(catalogue, str(request.base_url).rstrip("/")))
+
+    add_error_handlers(app)
+    app.add_middleware(BodyLimit, most=settings.limits.max_bytes + EXTRA_BYTES)
+    return app
+
+
+def _add_route(app: FastAPI, server: Server, entry: Mapping[str, Any]) -> None:
+    name: str = entry["name"]
+
+    async def endpoint(request: Request) -> Response:
+        return await server.preview(name, request)
+
+    app.add_api_route(
+        f"/{name}",
+        endpoint,
+        methods=["POST"],
+        summary=entry["summary"],
+        operation_id=name,
+        response_class=Response,
+        openapi_extra={"requestBody": _request_body(entry)},
+        responses=_RESPONSES,
+    )
+
+
+def _request_body(entry: Mapping[str, Any]) -> dict[str, Any]:
+    asset = {"type": "array", "items": {"type": "string", "pattern": "^[^/]+/[0-9a-f]{64}$"}}
+    properties = {
+        "file": {"type": "string", "format": "binary", "description": "the photo"},
+        "path": {"type": "string", "description": "or a photo in the drive: <owner>/<sha256>"},
+        "params": entry["params_schema"],
+        "assets": {"type": "object", "additionalProperties": asset},
+    }
+    schema = {"type": "object", "properties": properties}
+    encoding = {"params": {"contentType": "application/json"}, "assets": {"contentType": "application/json"}}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema, "encoding": encoding}}}
+
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_TEXT = {"schema": {"type": "string"}}
+_REFUSALS = {
+    401: "Wrong token",
+    404: "No such photo",
+    406: "The app doesn't make this kind of answer",
+    413: "The photo is too large",
+    422: "The photo or the options can't be used",
+    429: "The server is busy",
+}
+_JSON_OBJECT = {"application/json": {"schema": {"type": "object"}}}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "What the app made, as the Accept header asks",
+        "content": {"image/*": _BINARY, "text/plain": _TEXT, "text/html": _TEXT, **_JSON_OBJECT},
+    },
+    **{status: {"description": text, "content": _JSON_OBJECT} for status, text in _REFUSALS.items()},
+}
