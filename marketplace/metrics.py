@@ -64,9 +64,7 @@ class Platform(Collector):
         )
         workers = GaugeMetricFamily("pixelyard_node_workers", "Batch workers on a node", labels=["node"])
         live = (Placement.State.PLACED, Placement.State.RUNNING)
-        on_node = dict(
-            Placement.objects.filter(state__in=live).values_list("node").annotate(Count("id"))
-        )
+        on_node = dict(Placement.objects.filter(state__in=live).values_list("node").annotate(Count("id")))
         up = GaugeMetricFamily("pixelyard_node_up", "1 if the node is alive", labels=["node"])
         now = time.time()
         for beat in jobfolder.read_nodes(settings.DATA_DIR):

@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "apps.accounts",  # before allauth, whose templates it replaces
     "allauth",
     "allauth.account",
     "rest_framework",
@@ -70,7 +71,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "marketplace.apps.MarketplaceConfig",
-    "apps.accounts",
     "apps.drive",
     "apps.cluster",
     "apps.processing",
@@ -147,7 +147,7 @@ SIGNUP_OPEN = env.flag("SIGNUP_OPEN", default=True)
 # How many proxies of ours a request passes: tells which address in X-Forwarded-For is the client's.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0, low=0)
 API_TOKEN_DAYS = env.integer("API_TOKEN_DAYS", 365, low=1)
-KNOX_TOKEN_MODEL = "accounts.ApiToken"
+KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105 - a model
 
 # --- Mail -----------------------------------------------------------------------------------------
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
@@ -185,7 +185,13 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Every task of this app ends well within the visibility timeout; a longer one would be delivered twice.
 CELERY_TASK_TIME_LIMIT = 300
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "unacked_restore_interval": 5}
+# The retries are those of who sends a task: without Redis, sending fails at once instead of after 6 seconds.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "unacked_restore_interval": 5,
+    "max_retries": 1,
+    "interval_start": 0,
+}
 
 # --- Pages and API --------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -265,7 +271,10 @@ if HTTPS:
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"not_readyz": {"()": "marketplace.logs.NotReadyz"}},
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["not_readyz"]}
+    },
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
 }

@@ -44,10 +44,19 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return _answer(request, 404, "not_found", "There is nothing at this address, or it is not yours.")
 
 
+def too_many(request: HttpRequest) -> HttpResponseBase:
+    """For allauth: its limits on log-ins, sign-ups and mail."""
+    response = _answer(
+        request, 429, "too_many", "That was tried too often in a short time. Wait a minute, then try again."
+    )
+    response["Retry-After"] = "60"
+    return response
+
+
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Rendered without context: what made the error may make it again."""
     if is_api(request):
-        return _json(500, "server_error", "The server made an error. It was logged; nothing else was changed.")
+        return _json(500, "server_error", "The server made an error. It was logged.")
     return HttpResponse(get_template("500.html").render(), status=500)
 
 

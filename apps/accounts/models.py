@@ -1,6 +1,6 @@
 """Who uses the product. A person is known by e-mail; there are no user names.
 
-    API token    a long random text that stands for its user; only its hash is kept
+API token    a long random text that stands for its user; only its hash is kept
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from marketplace.embedded.keep import write_private
 PHOTOS = Path(__file__).with_name("photos")
 TEXTURES = ("brick.jpg", "grass.jpg", "gravel.jpg")
 PEOPLE = {"buyer": "Bea Buyer", "seller": "Sam Seller", "admin": "Ada Admin"}
-TOKEN_NAME = "Demo"
+NAME_OF_TOKEN = "Demo"
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,7 @@ def _person(role: str, name: str, before: Login | None) -> Login:
     user.is_staff = user.is_superuser = role == "admin"
     user.set_password(password)
     user.save()
-    EmailAddress.objects.get_or_create(
-        user=user, email=email, defaults={"verified": True, "primary": True}
-    )
+    EmailAddress.objects.get_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
     return Login(role, email, password, _token(user, ""))
 
 
@@ -76,8 +74,8 @@ def _token(user: User, before: str) -> str:
     """The one from before if it still opens the door."""
     if before and ApiToken.objects.filter(digest=hash_token(before), user=user).exists():
         return before
-    ApiToken.objects.filter(user=user, name=TOKEN_NAME).delete()
-    return tokens.create(user, TOKEN_NAME)[1]
+    ApiToken.objects.filter(user=user, name=NAME_OF_TOKEN).delete()
+    return tokens.create(user, NAME_OF_TOKEN)[1]
 
 
 def _photos(owner: User) -> None:

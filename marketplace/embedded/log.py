@@ -78,7 +78,7 @@ class Log:
 
 
 class Lines:
-    """Bytes as they come out of a pipe, cut into lines of text."""
+    """Bytes as they come out of a pipe, cut into lines of text. Empty lines are left out."""
 
     LONGEST = 8000
 
@@ -90,11 +90,14 @@ class Lines:
         if len(self._rest) > self.LONGEST:
             complete.append(self._rest)
             self._rest = b""
-        return [self._text(part) for part in complete]
+        return self._texts(complete)
 
     def end(self) -> list[str]:
         rest, self._rest = self._rest, b""
-        return [self._text(rest)] if rest else []
+        return self._texts([rest])
+
+    def _texts(self, parts: list[bytes]) -> list[str]:
+        return [text for text in map(self._text, parts) if text]
 
     @staticmethod
     def _text(part: bytes) -> str:

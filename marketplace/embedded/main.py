@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import urllib.error
@@ -77,6 +78,8 @@ def _forget_the_dead(chosen: Options) -> None:
 
 def _start(chosen: Options, supervisor: Supervisor, log: Log) -> None:
     log.say(f"starting on {chosen.url}, data in {chosen.data_dir}")
+    if os.geteuid() == 0:
+        log.say("running as root: fine to try it; use an account of its own where others can reach it")
     kept = _kept(chosen, supervisor, log)
     platform = plan.platform_env(chosen, kept)
     _prepare(chosen, supervisor, log, platform)
@@ -121,7 +124,7 @@ def _wait_for_redis(url: str, supervisor: Supervisor) -> None:
                 return
             if monotonic() > end:
                 raise Refused(f"redis does not answer after {REDIS_SECONDS} s; log/redis.log says why.")
-            supervisor.turn(0.1)
+            supervisor.turns(0.05)
 
 
 def _prepare(chosen: Options, supervisor: Supervisor, log: Log, platform: Mapping[str, str]) -> None:
@@ -147,7 +150,7 @@ def _wait_until_ready(chosen: Options, supervisor: Supervisor, log: Log) -> None
         if monotonic() - spoke > REMIND:
             spoke = monotonic()
             log.say(f"not ready after {spoke - began:.0f} s, missing: {', '.join(missing)}")
-        supervisor.turn(0.2)
+        supervisor.turns(0.25)
 
 
 def _missing(chosen: Options) -> list[str]:
@@ -179,4 +182,3 @@ def _stop(supervisor: Supervisor) -> None:
     """Redis last: the others say good-bye to it."""
     supervisor.stop([name for name in supervisor.names() if name != "redis"])
     supervisor.stop(["redis"])
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from marketplace import env
@@ -29,7 +30,7 @@ class Options:
 
 
 def read() -> Options:
-    options = Options(
+    return Options(
         host=env.text("HOST") or "127.0.0.1",
         port=env.integer("PORT", 8000, low=1, high=65535),
         data_dir=Path(env.text("DATA_DIR") or ROOT / "var").resolve(),
@@ -38,7 +39,6 @@ def read() -> Options:
         web_threads=env.integer("WEB_THREADS", 24, low=2, high=512),
         base_url=env.text("BASE_URL"),
     )
-    return options
 
 
 def cores_of(nodes: int, available: list[int] | None = None) -> list[list[int]]:
@@ -47,4 +47,4 @@ def cores_of(nodes: int, available: list[int] | None = None) -> list[list[int]]:
     if len(cores) < nodes:
         return [cores] * nodes
     edges = [len(cores) * node // nodes for node in range(nodes + 1)]
-    return [cores[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [cores[start:end] for start, end in pairwise(edges)]

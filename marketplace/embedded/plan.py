@@ -18,6 +18,11 @@ from marketplace.embedded.options import ROOT, Options, cores_of
 
 # What a program needs of the environment it was started in, whatever it does.
 COMMON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LOG_LEVEL", "SSL_CERT_FILE", "SSL_CERT_DIR")
+# Output as it comes; main.py says once what Celery would say in every process that runs as root.
+QUIET = {
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
+}
 # What the nodes may be told besides.
 OF_NODES = ("NODE_TIMEOUT", "EXTRA_PROCESSORS")
 
@@ -60,7 +65,7 @@ def platform_env(options: Options, kept: Kept) -> dict[str, str]:
         "RUNTIME_TOKEN": kept.runtime_token,
         "REDIS_URL": kept.redis_url,
         "DJANGO_SETTINGS_MODULE": "marketplace.settings",
-        "PYTHONUNBUFFERED": "1",
+        **QUIET,
     }
 
 
@@ -110,13 +115,9 @@ def _node(options: Options, kept: Kept, name: str, cores: list[int]) -> list[Ser
         "NODE_NAME": name,
         "NODE_CORES": pinned,
         "NODE_SLOTS": str(len(cores)),
-        "PYTHONUNBUFFERED": "1",
+        **QUIET,
     }
-    work = [
-        *(sys.executable, "-m", "celery", "--quiet", "-A", "model_images.node", "worker"),
-        *("-Q", name, "-n", f"{name}@%h", "--pool", "threads", "--concurrency", str(len(cores))),
-        *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
-    ]
+    work = [sys.executable, "-m", "model_images.runtime", "node"]
     serve = [
         *(sys.executable, "-m", "model_images.runtime", "serve", "--node", name),
         *("--data", str(options.data_dir), "--host", "127.0.0.1", "--port", "0", "--cores", pinned),

@@ -7,7 +7,6 @@ told to stop has some seconds, then its whole group is killed, and so is what a 
 
 from __future__ import annotations
 
-import os
 import selectors
 import signal
 import socket
@@ -60,7 +59,7 @@ class Supervisor:
         self._awake.setblocking(False)
         self._waker.setblocking(False)
         self._selector.register(self._awake, selectors.EVENT_READ)
-        self._guard = subprocess.Popen(
+        self._guard = subprocess.Popen(  # noqa: S603 - our own script
             [sys.executable, "-S", "-E", str(GUARD)],
             stdin=subprocess.PIPE,
             start_new_session=True,
@@ -119,6 +118,12 @@ class Supervisor:
             self._look_after(post)
         if self._signals:
             raise Interrupted
+
+    def turns(self, seconds: float) -> None:
+        """See to everything for that long. Raises Interrupted."""
+        end = self._clock() + seconds
+        while (left := end - self._clock()) > 0:
+            self.turn(left)
 
     def names(self) -> list[str]:
         return list(self._posts)

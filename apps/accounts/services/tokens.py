@@ -23,7 +23,9 @@ def create(user: User, name: str, days: int | None = None) -> tuple[ApiToken, st
     """
     name = name.strip()
     if not name or len(name) > 80:
-        raise invalid("invalid", "A token needs a name of 1 to 80 characters.", {"name": ["1 to 80 characters"]})
+        raise invalid(
+            "invalid", "A token needs a name of 1 to 80 characters.", {"name": ["1 to 80 characters"]}
+        )
     with transaction.atomic():
         _forget_expired(user)
         if ApiToken.objects.filter(user=user, by_password=False).count() >= MAX_TOKENS:
