@@ -130,7 +130,7 @@ def test_only_grey_is_decoded_for_601(photo):
         {"mode": "sepia"},
         {"luma": "custom", "red": 0, "green": 0, "blue": 0},
         {"luma": "custom", "red": float("nan")},
-        {"thresold": 3},
+        {"sharpness": 3},
     ],
 )
 def test_refused_options(options):
