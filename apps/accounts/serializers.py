@@ -13,9 +13,7 @@ class LoginSerializer(serializers.Serializer[None]):
 
 
 class NewTokenSerializer(serializers.Serializer[None]):
-    token = serializers.CharField(
-        help_text="Send it as `Authorization: Bearer TOKEN`. It is not shown again."
-    )
+    token = serializers.CharField(help_text="Send it as `Authorization: Bearer TOKEN`. Shown once.")
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):

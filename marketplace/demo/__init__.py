@@ -24,7 +24,7 @@ from marketplace.embedded.keep import write_private
 PHOTOS = Path(__file__).with_name("photos")
 TEXTURES = ("brick.jpg", "grass.jpg", "gravel.jpg")
 PEOPLE = {"buyer": "Bea Buyer", "seller": "Sam Seller", "admin": "Ada Admin"}
-NAME_OF_TOKEN = "Demo"
+MADE_FOR = "Demo"
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def _token(user: User, before: str) -> str:
     """The one from before if it still opens the door."""
     if before and ApiToken.objects.filter(digest=hash_token(before), user=user).exists():
         return before
-    ApiToken.objects.filter(user=user, name=NAME_OF_TOKEN).delete()
-    return tokens.create(user, NAME_OF_TOKEN)[1]
+    ApiToken.objects.filter(user=user, name=MADE_FOR).delete()
+    return tokens.create(user, MADE_FOR)[1]
 
 
 def _photos(owner: User) -> None:

@@ -148,7 +148,7 @@ def test_no_token_is_401(charlie_api):
 
 
 def test_expired_token_opens_nothing(alice):
-    row, token = tokens.create(alice, "old", days=1)
+    _, token = tokens.create(alice, "old", days=1)
     ApiToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
 
     response = _bearer(token).get("/api/v1/me")
