@@ -5,6 +5,13 @@ import { ApiError, api, request } from "../js/http.js";
 const LEAST_MS = 250; // between two fetches
 const POLL_MS = 1000;
 const SILENCE_MS = 6000; // no event for so long: poll as well
+const SAID = {
+  queued: "The job is queued.",
+  running: "The job is running.",
+  succeeded: "The job has succeeded.",
+  failed: "The job has failed.",
+  cancelled: "The job was cancelled.",
+};
 
 const $ = (selector) => document.querySelector(selector);
 
@@ -82,7 +89,7 @@ class Live {
     $("#main").replaceChildren(...next.childNodes);
     document.dispatchEvent(new CustomEvent("job:changed"));
     const { status, active } = $("#job").dataset;
-    $("[data-announce]").textContent = `The job is ${status}.`;
+    $("[data-announce]").textContent = SAID[status];
     if (active === "no") this.stop();
   }
 

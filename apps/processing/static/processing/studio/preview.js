@@ -100,7 +100,7 @@ export class Preview {
     if (this.rich) {
       const data = await response.json();
       timings = data.timings;
-      if (data.image) blob = await (await fetch(`data:${data.image.content_type};base64,${data.image.base64}`)).blob();
+      if (data.image) blob = decoded(data.image);
       this.#texts(data);
     } else {
       blob = await response.blob();
@@ -176,6 +176,10 @@ export class Preview {
       node.hidden = !this.photo || node.dataset.view !== view;
     }
   }
+}
+
+function decoded({ content_type: type, base64 }) {
+  return new Blob([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], { type });
 }
 
 /** `read;dur=3.1, process;dur=40` -> {read: 3.1, process: 40} */
