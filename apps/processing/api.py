@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.processing import catalog, queries
-from apps.processing.api_docs import KEY, STATUS, errors, listing
+from apps.processing.api_docs import KEY, STATUS, errors
 from apps.processing.models import Job
 from apps.processing.negotiation import AnyAccept, preferred
 from apps.processing.serializers import (
@@ -28,6 +28,7 @@ from apps.processing.serializers import (
 from apps.processing.services import jobs, previews
 from apps.processing.services.estimates import Board
 from marketplace.api import ApiError, Pagination, invalid
+from marketplace.api_docs import listing
 
 
 class AppsView(APIView):

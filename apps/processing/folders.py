@@ -34,8 +34,16 @@ def prepare(job: Job, lanes: int) -> None:
     missing = list(_missing(job))
     chunks = _chunks(job, missing, lanes, str(job.attempt))
     if not jobfolder.create(jobfolder.jobs_root(settings.DATA_DIR), _spec(job), chunks):
+        _drop_old_chunks(folder, job.attempt)
         jobfolder.add_chunks(folder, chunks)
     jobfolder.clear_stop(folder)
+
+
+def _drop_old_chunks(folder: Path, attempt: int) -> None:
+    """What a cancelled attempt left pending is in the chunks of this one."""
+    for name in jobfolder.pending(folder):
+        if not name.startswith(f"{attempt}-"):
+            (folder / "pending" / f"{name}.json").unlink(missing_ok=True)
 
 
 def refill(job: Job, lanes: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -53,11 +53,9 @@ def apps(settings, tmp_path):
     settings.BASE_DIR = tmp_path / "project"
     folder = settings.BASE_DIR / "model_images"
     folder.mkdir(parents=True)
-    processors = [
-        _processor("bw", "Black & white", ["image"]),
-        _processor("ascii", "ASCII", ["image", "text"]),
-    ]
-    (folder / "catalog.json").write_text(json.dumps({"processors": processors}))
+    bw = _processor("bw", "Black & white", ["image"])
+    ascii = _processor("ascii", "ASCII", ["image", "text"])
+    (folder / "catalog.json").write_text(json.dumps({"processors": [bw, ascii]}))
     return folder / "catalog.json"
 
 
@@ -151,6 +149,3 @@ def run_to_end(controller: Controller, engine: FakeEngine, job: Job, outcome=lam
         if job.status not in {"queued", "running"}:
             return job
     raise AssertionError(f"the job is still {job.status}: {job.reason}")
-
-
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -225,8 +225,15 @@ def test_a_document_about_anothers_photo_is_dropped(worker):
     assert ingested(worker, image="someone-elses") == []
 
 
-def test_a_document_of_an_earlier_attempt_is_dropped(worker):
-    assert ingested(worker, attempt=0) == []
+@pytest.mark.parametrize("attempt", [0, 3, "1", None])
+def test_a_document_of_no_attempt_is_dropped(worker, attempt):
+    assert ingested(worker, attempt=attempt) == []
+
+
+@pytest.mark.parametrize(("status", "kept"), [("ok", 1), ("failed", 0)])
+def test_of_an_earlier_attempt_good_results_are_welcome_and_failures_are_past(worker, status, kept):
+    Job.objects.update(attempt=2)
+    assert len(ingested(worker, attempt=1, status=status)) == kept
 
 
 def test_names_and_places_come_from_the_job_not_from_the_worker(worker):

@@ -98,9 +98,10 @@ def test_parallelism_one_uses_one_node(alice, submit, controller, engine):
 def test_a_dead_workers_photos_go_to_another(alice, submit, controller, engine):
     job = submit(alice, count=12)
     controller.tick()
-    first, second = engine.running()
+    first, _ = engine.running()
     first.work(1)
-    first.claim() if first.chunk is None else None
+    if first.chunk is None:
+        first.claim()
     first.die()
 
     run_to_end(controller, engine, job)

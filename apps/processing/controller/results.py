@@ -25,8 +25,15 @@ def origin(job: Job, image_id: str) -> str:
 
 
 def checked(job: Job, row: JobImage, line: dict[str, Any]) -> Doc | None:
-    """The document of `row` made from a line; None for a line of an earlier attempt or without a status."""
-    if line.get("status") not in {"ok", "failed"} or line.get("attempt") != job.attempt:
+    """The document of `row` made from a line; None for a line that can't be one.
+
+    A failure of an earlier attempt is past. A good result of one is welcome: a worker that was taken for dead
+    has finished after all.
+    """
+    attempt, status = line.get("attempt"), line.get("status")
+    if not isinstance(attempt, int) or not 1 <= attempt <= job.attempt:
+        return None
+    if status != "ok" and (status != "failed" or attempt < job.attempt):
         return None
     doc: Doc = {
         "job": job.id,
@@ -34,8 +41,8 @@ def checked(job: Job, row: JobImage, line: dict[str, Any]) -> Doc | None:
         "position": row.position,
         "name": row.name,
         "sha256": row.sha256,
-        "attempt": job.attempt,
-        "status": line["status"],
+        "attempt": attempt,
+        "status": status,
         "error": None,
         "node": _text(line.get("node"), 63),
         "worker": _text(line.get("worker"), 80),
