@@ -62,11 +62,13 @@ def node_class(name: str) -> str:
 
 @register.filter
 def duration(seconds: float | None) -> str:
-    """Seconds in words: `under 1 s`, `40 s`, `3 min 20 s`, `2 h 5 min`; empty when unknown."""
+    """Seconds in words: `under 1 s`, `1.2 s`, `40 s`, `3 min 20 s`, `2 h 5 min`; empty when unknown."""
     if seconds is None:
         return ""
     if seconds < 1:
         return "under 1 s"
+    if seconds < 9.95:
+        return f"{round(seconds, 1):g} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

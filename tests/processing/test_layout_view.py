@@ -78,6 +78,8 @@ def test_a_node_without_a_number_has_a_hue_as_well():
         (0, "under 1 s"),
         (0.4, "under 1 s"),
         (1, "1 s"),
+        (1.24, "1.2 s"),
+        (9.96, "10 s"),
         (59.4, "59 s"),
         (60, "1 min"),
         (200, "3 min 20 s"),

@@ -81,6 +81,10 @@ export class FilmStrip {
     this.#place();
   }
 
+  has(id) {
+    return [...this.#photos.values()].some((photo) => photo.id === id);
+  }
+
   /** Mark the photos that have options of their own. */
   mark() {
     for (const button of this.node.children) button.classList.toggle("has-own", this.hasOwn(button.dataset.id));

@@ -48,6 +48,7 @@ export class OwnOptions {
     return Object.fromEntries([...this.#entries].map(([id, { params }]) => [id, params]));
   }
 
+  /** `inFolder`: only photos of the open folder can have options of their own. */
   render(photo, inFolder) {
     const own = this.has(photo?.id);
     $("[data-own]").hidden = !own;

@@ -18,6 +18,8 @@ export class RunBar {
     this.options = options;
     this.button = $("[data-run-button]");
     this.button.addEventListener("click", () => this.#run());
+    // Back from the job's page, as the browser kept this one.
+    window.addEventListener("pageshow", (event) => event.persisted && this.#ready());
     for (const name of ["[data-policy]", "[data-nodes]"]) {
       $(name).addEventListener("change", () => this.refresh(this.#folder));
     }
@@ -75,12 +77,17 @@ export class RunBar {
     try {
       const headers = { "Idempotency-Key": this.#keyFor(body) };
       const job = await api("/api/v1/jobs", { method: "POST", json: body, headers });
+      this.#key = { body: "", value: "" }; // asked for again later, it is another job
       window.location.assign(`/jobs/${job.id}/`);
     } catch (error) {
       this.#say(words(error));
-      this.button.disabled = false;
-      this.button.removeAttribute("aria-busy");
+      this.#ready();
     }
+  }
+
+  #ready() {
+    this.button.disabled = false;
+    this.button.removeAttribute("aria-busy");
   }
 
   // The same job asked for again after a lost answer must not start twice.

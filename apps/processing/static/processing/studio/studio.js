@@ -60,7 +60,7 @@ function ownChanged() {
 
 function refresh() {
   preview.show(form.changed);
-  own.render(state.photo, Boolean(state.folder));
+  own.render(state.photo, strip.has(state.photo?.id));
   bar.refresh(state.folder);
   keepAddress();
 }
@@ -109,6 +109,7 @@ for (const button of document.querySelectorAll("[data-curl]")) {
 function tryFile(file) {
   if (!file) return;
   strip.select(null);
+  if (state.photo?.file) URL.revokeObjectURL(state.photo.content);
   open({ file, name: file.name, content: URL.createObjectURL(file) });
 }
 
@@ -143,4 +144,4 @@ else {
   preview.open(null);
   refresh();
 }
-if (state.folder) strip.load(state.folder, state.photo?.id);
+if (state.folder) strip.load(state.folder, state.photo?.id).then(refresh);
