@@ -130,7 +130,10 @@ def send_preview(
         tried.append(endpoint.node)
         over = True
         try:
-            return _post(endpoint, processor, fields, files, accept, left)
+            answer = _post(endpoint, processor, fields, files, accept, left)
+            if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                raise _busy()  # it has a limit of its own, for when the shared counts are away
+            return answer
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadError, httpx.WriteError) as error:
             _gone(endpoint, error)
         except httpx.RemoteProtocolError as error:
@@ -159,7 +162,7 @@ def _reserve(tried: Sequence[str], seconds: float) -> tuple[Endpoint, str]:
         if token:
             return endpoint, token
         active[endpoint.node] = _limit(endpoint)  # others filled it in between
-    raise too_many("Every preview server is busy. Nothing was lost; try again in a moment.", retry_after=1)
+    raise _busy()
 
 
 def _limit(endpoint: Endpoint) -> int:
@@ -192,6 +195,10 @@ def _post(
 def _gone(endpoint: Endpoint, error: Exception) -> None:
     log.warning("the preview server of %s did not answer: %s", endpoint.node, error)
     directory().bury(endpoint)
+
+
+def _busy() -> ApiError:
+    return too_many("Every preview server is busy. Nothing was lost; try again in a moment.", retry_after=1)
 
 
 def _none_alive() -> ApiError:

@@ -13,7 +13,11 @@ from apps.cluster.services.nodes import MAX_WEIGHT
 class NodeSerializer(serializers.ModelSerializer[Node]):
     """`active`: workers of jobs on the node now. `speed`: megapixels a second, measured at its start."""
 
-    status = serializers.SerializerMethodField()
+    status = serializers.ChoiceField(
+        ["ready", "cordoned", "lost"],
+        read_only=True,
+        help_text="cordoned: finishes what it has and gets no new work; lost: no sign of life",
+    )
     active = serializers.IntegerField(read_only=True)
 
     class Meta:
@@ -32,10 +36,6 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
             "last_seen",
         ]
         read_only_fields = fields
-
-    def get_status(self, node: Node) -> str:
-        """`ready`, `cordoned` (finishes what it has, gets no new work) or `lost`."""
-        return node.status
 
 
 class _Known(serializers.Serializer[Any]):

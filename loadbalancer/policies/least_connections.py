@@ -1,3 +1,5 @@
+"""The least work in hand."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

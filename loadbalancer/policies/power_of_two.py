@@ -1,3 +1,5 @@
+"""The better of two drawn at random."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

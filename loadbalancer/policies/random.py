@@ -1,3 +1,5 @@
+"""Chance."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+"""Each node in turn."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

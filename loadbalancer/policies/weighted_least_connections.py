@@ -1,3 +1,5 @@
+"""The least work in hand for a node's weight."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

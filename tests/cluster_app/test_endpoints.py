@@ -155,6 +155,15 @@ def test_refusal_of_the_server_is_handed_on(serve):
     assert ask().status_code == 422
 
 
+def test_servers_own_limit_is_429_too(serve):
+    server = serve("node-1")
+    server.status = 429
+
+    error = refused()
+
+    assert (error.status_code, error.wait) == (429, 1)
+
+
 def test_rotation_over_the_servers(serve):
     for number in (1, 2, 3):
         serve(f"node-{number}")

@@ -113,7 +113,7 @@ def test_policy_that_is_gone_counts_as_none(alice_api, db):
 
 @pytest.mark.parametrize(
     ("body", "field"),
-    [({"policy": "fastest"}, "policy"), ({"policy": None}, "policy"), ({"polcy": "random"}, "polcy")],
+    [({"policy": "fastest"}, "policy"), ({"policy": None}, "policy"), ({"strategy": "random"}, "strategy")],
 )
 def test_policy_that_is_none_is_refused(staff_api, body, field):
     answer = staff_api.patch("/api/v1/cluster", body, format="json")
