@@ -27,6 +27,7 @@ _WORDS = {
     401: "Not logged in, or the token is not valid.",
     403: "Logged in by cookie, and the CSRF token is missing; or not staff.",
     404: "Not there, or not yours.",
+    406: "Nothing of what Accept names can be made.",
     409: "In the wrong state for this.",
     413: "Over a limit of size.",
     415: "The body is of the wrong kind.",

@@ -18,7 +18,7 @@ def require_staff(user: User) -> None:
 def node_for(user: User, name: str) -> Node:
     """The node, for staff who want to change it. Raises PermissionDenied, then Http404."""
     require_staff(user)
-    node = Node.objects.filter(name=name).first()
+    node = Node.objects.filter(name=name).first() if name.isprintable() else None
     if node is None:
         raise Http404("There is no node with this name.")
     return node

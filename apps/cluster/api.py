@@ -11,7 +11,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.cluster import access, queries
-from apps.cluster.api_docs import CHANGE, errors, listing
 from apps.cluster.serializers import (
     ClusterChangeSerializer,
     ClusterSerializer,
@@ -21,6 +20,10 @@ from apps.cluster.serializers import (
 from apps.cluster.services import balancing, nodes
 from loadbalancer import registry
 from marketplace.api import Pagination
+from marketplace.api_docs import errors, listing
+
+_READ = (406,)
+_CHANGE = (403, 406, 415, 422)  # what a change by anyone can be refused for
 
 
 class NodesView(APIView):
@@ -31,7 +34,7 @@ class NodesView(APIView):
             OpenApiParameter("page", int),
             OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
         ],
-        responses={200: listing("NodeList", NodeSerializer(many=True)), **errors(404)},
+        responses={200: listing("NodeList", NodeSerializer(many=True)), **errors(404, *_READ)},
     )
     def get(self, request: Request) -> Response:
         """All nodes by name, lost ones too."""
@@ -45,18 +48,18 @@ class NodeView(APIView):
         operation_id="nodes_change",
         tags=["cluster"],
         request=NodeChangeSerializer,
-        responses={200: NodeSerializer, **errors(404, *CHANGE)},
+        responses={200: NodeSerializer, **errors(404, *_CHANGE)},
     )
     def patch(self, request: Request, name: str) -> Response:
         """Staff: cordon a node or set its weight."""
         access.node_for(request.user, name)
-        asked = NodeChangeSerializer(data=request.data)
+        asked = NodeChangeSerializer(data=request.data, partial=True)
         asked.is_valid(raise_exception=True)
         nodes.change(request.user, name, **asked.validated_data)
         return Response(NodeSerializer(queries.nodes().get(name=name)).data)
 
     @extend_schema(
-        operation_id="nodes_forget", tags=["cluster"], responses={204: None, **errors(403, 404, 409)}
+        operation_id="nodes_forget", tags=["cluster"], responses={204: None, **errors(403, 404, 409, *_READ)}
     )
     def delete(self, request: Request, name: str) -> Response:
         """Staff: take a lost node off the list."""
@@ -66,7 +69,7 @@ class NodeView(APIView):
 
 class ClusterView(APIView):
     @extend_schema(
-        operation_id="cluster_read", tags=["cluster"], responses={200: ClusterSerializer, **errors()}
+        operation_id="cluster_read", tags=["cluster"], responses={200: ClusterSerializer, **errors(*_READ)}
     )
     def get(self, request: Request) -> Response:
         """The engine, the balancing policy in force, and the policies to choose from."""
@@ -76,12 +79,12 @@ class ClusterView(APIView):
         operation_id="cluster_change",
         tags=["cluster"],
         request=ClusterChangeSerializer,
-        responses={200: ClusterSerializer, **errors(*CHANGE)},
+        responses={200: ClusterSerializer, **errors(*_CHANGE)},
     )
     def patch(self, request: Request) -> Response:
         """Staff: choose the balancing policy for all new work."""
         access.require_staff(request.user)
-        asked = ClusterChangeSerializer(data=request.data)
+        asked = ClusterChangeSerializer(data=request.data, partial=True)
         asked.is_valid(raise_exception=True)
         if "policy" in asked.validated_data:
             balancing.set_policy(request.user, asked.validated_data["policy"])

@@ -154,7 +154,19 @@ def test_weight_out_of_bounds_is_refused(staff_api, node, weight):
     assert (node.cordoned, node.weight) == (False, 1)
 
 
+def test_what_a_form_leaves_out_stays(staff_api, db):
+    """An unchecked box isn't sent by a form, so a form can't tell "no" from "not asked"."""
+    node = make_node("node-1", cordoned=True)
+
+    answer = staff_api.patch("/api/v1/nodes/node-1", {"weight": "4"}, format="multipart")
+
+    assert answer.status_code == 200
+    node.refresh_from_db()
+    assert (node.cordoned, node.weight) == (True, 4)
+
+
 def test_unknown_node_is_not_found(staff_api, db):
+    assert staff_api.patch("/api/v1/nodes/a%00b", {"weight": 2}, format="json").status_code == 404
     assert staff_api.patch("/api/v1/nodes/node-9", {"weight": 2}, format="json").status_code == 404
     assert staff_api.delete("/api/v1/nodes/node-9").status_code == 404
 
