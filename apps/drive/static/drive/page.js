@@ -9,7 +9,17 @@ export const plural = (count, what) => `${count.toLocaleString("en")} ${what}${c
 /** Draw folders, photos and counts again from the server. */
 export async function refresh() {
   await window.htmx.ajax("GET", location.pathname, { target: "#drive", select: "#drive", swap: "outerHTML" });
+  setCount(Number(root().dataset.count));
   document.dispatchEvent(new Event("drive:changed"));
+}
+
+/** The folder has `count` photos now. */
+export function setCount(count) {
+  root().dataset.count = count;
+  const words = document.getElementById("photo-count");
+  if (words) words.textContent = plural(count, "photo");
+  const process = document.getElementById("process-folder");
+  if (process) process.hidden = count === 0;
 }
 
 /** Run it; if it fails, say why and answer undefined. */
@@ -22,9 +32,13 @@ export async function attempt(work) {
   }
 }
 
-/** A message with a button in it. */
+const OFFERED = 15; // seconds: time to read it and to reach the button
+
+/** A message with a button in it. It stays while the pointer or the focus is on it. */
 export function offer(text, label, act) {
-  const node = toast(text, "good");
+  const node = toast(text, "offer");
+  const expire = () => (node.matches(":hover, :focus-within") ? setTimeout(expire, 2000) : node.remove());
+  setTimeout(expire, OFFERED * 1000);
   const button = document.createElement("button");
   button.type = "button";
   button.className = "btn btn--small";

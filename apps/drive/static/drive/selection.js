@@ -1,7 +1,7 @@
 // Selecting folders and photos: checks, clicks with Shift and Ctrl, keys; and what is done with a selection.
 import { api } from "../js/http.js";
 import { toast } from "../js/toasts.js";
-import { attempt, folder, plural, refresh, root, trash } from "./page.js";
+import { attempt, folder, plural, refresh, root, setCount, trash } from "./page.js";
 import { renameTile } from "./rename.js";
 import { chooseFolder } from "./dialogs.js";
 
@@ -165,9 +165,7 @@ async function trashSelected() {
   // Nothing left on this page, or a folder's count to correct: draw it again. Else take the tiles away.
   if (moved.folders.length || !left.length) return void refresh();
   for (const tile of tiles()) if (gone.has(tile.dataset.id)) tile.remove();
-  root().dataset.count = total() - moved.images.length;
-  const number = root().querySelector("[data-count-of=images]");
-  if (number) number.textContent = total().toLocaleString("en");
+  setCount(total() - moved.images.length);
 }
 
 export async function moveTo(chosen, to) {

@@ -1,5 +1,5 @@
 // A photo that was just uploaded takes its place in the grid at once, first; a reload sorts it in.
-import { root } from "./page.js";
+import { root, setCount } from "./page.js";
 
 export function addTile(image) {
   const list = document.getElementById("photos");
@@ -20,8 +20,5 @@ export function addTile(image) {
   label.title = image.name;
   list.prepend(tile);
   document.getElementById("drive-empty")?.remove();
-  const count = Number(root().dataset.count) + 1;
-  root().dataset.count = count;
-  const number = root().querySelector("[data-count-of=images]");
-  if (number) number.textContent = count.toLocaleString("en");
+  setCount(Number(root().dataset.count) + 1);
 }
