@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -32,7 +33,7 @@ class NodesView(APIView):
         tags=["cluster"],
         parameters=[
             OpenApiParameter("page", int),
-            OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
+            OpenApiParameter("page_size", int, description="Nodes a page: 50, at most 200."),
         ],
         responses={200: listing("NodeList", NodeSerializer(many=True)), **errors(404, *_READ)},
     )
@@ -44,6 +45,8 @@ class NodesView(APIView):
 
 
 class NodeView(APIView):
+    parser_classes = [JSONParser]  # a form can't tell "no" from "not asked"
+
     @extend_schema(
         operation_id="nodes_change",
         tags=["cluster"],
@@ -53,7 +56,7 @@ class NodeView(APIView):
     def patch(self, request: Request, name: str) -> Response:
         """Staff: cordon a node or set its weight."""
         access.node_for(request.user, name)
-        asked = NodeChangeSerializer(data=request.data, partial=True)
+        asked = NodeChangeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         nodes.change(request.user, name, **asked.validated_data)
         return Response(NodeSerializer(queries.nodes().get(name=name)).data)
@@ -68,6 +71,8 @@ class NodeView(APIView):
 
 
 class ClusterView(APIView):
+    parser_classes = [JSONParser]
+
     @extend_schema(
         operation_id="cluster_read", tags=["cluster"], responses={200: ClusterSerializer, **errors(*_READ)}
     )
@@ -84,7 +89,7 @@ class ClusterView(APIView):
     def patch(self, request: Request) -> Response:
         """Staff: choose the balancing policy for all new work."""
         access.require_staff(request.user)
-        asked = ClusterChangeSerializer(data=request.data, partial=True)
+        asked = ClusterChangeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         if "policy" in asked.validated_data:
             balancing.set_policy(request.user, asked.validated_data["policy"])

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from apps.cluster.models import Node
 from apps.cluster.services.nodes import MAX_WEIGHT
+from loadbalancer import registry
 
 
 class NodeSerializer(serializers.ModelSerializer[Node]):
@@ -68,6 +69,6 @@ class ClusterSerializer(serializers.Serializer[Any]):
 
 
 class ClusterChangeSerializer(_Known):
-    policy = serializers.CharField(
-        required=False, allow_blank=True, max_length=40, help_text="empty: as the environment says"
+    policy = serializers.ChoiceField(
+        registry.names(), required=False, allow_blank=True, help_text="empty: as the environment says"
     )

@@ -154,15 +154,19 @@ def test_weight_out_of_bounds_is_refused(staff_api, node, weight):
     assert (node.cordoned, node.weight) == (False, 1)
 
 
-def test_what_a_form_leaves_out_stays(staff_api, db):
+@pytest.mark.parametrize(
+    ("path", "body"), [("nodes/node-1", {"weight": "4"}), ("cluster", {"policy": "random"})]
+)
+def test_forms_are_not_taken(staff_api, db, path, body):
     """An unchecked box isn't sent by a form, so a form can't tell "no" from "not asked"."""
     node = make_node("node-1", cordoned=True)
 
-    answer = staff_api.patch("/api/v1/nodes/node-1", {"weight": "4"}, format="multipart")
+    answer = staff_api.patch(f"/api/v1/{path}", body, format="multipart")
 
-    assert answer.status_code == 200
+    assert answer.status_code == 415
     node.refresh_from_db()
-    assert (node.cordoned, node.weight) == (True, 4)
+    assert (node.cordoned, node.weight) == (True, 1)
+    assert not ClusterSettings.objects.exists()
 
 
 def test_unknown_node_is_not_found(staff_api, db):
