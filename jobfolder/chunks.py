@@ -31,7 +31,7 @@ from jobfolder.layout import (
 )
 from jobfolder.results import finished_images
 
-MAX_STRIKES = 3
+MAX_STRIKES = 5  # a machine that is being rebooted may strike an innocent photo more than once
 _TAIL_PER_WORKER = 16
 _LEAST_SECONDS = 0.05  # below this, claiming costs more than it evens out
 

@@ -162,14 +162,14 @@ def test_one_death_is_one_strike_however_often_it_is_noticed(folder):
     assert chunks.strikes(folder) == {"image000": ["worker_died"]}
 
 
-def test_third_death_is_the_verdict_and_a_time_limit_at_once(folder):
-    for death in range(1, 4):
+def test_fifth_death_is_the_verdict_and_a_time_limit_at_once(folder):
+    for death in range(1, 6):
         assert chunks.claim(folder, "w1").name == "1-0001"
         beat(folder, started=float(death))
         jobfolder.release(folder, "w1")
         codes = chunks.strikes(folder)["image000"]
         assert len(codes) == death
-        assert chunks.verdict(codes) == ("worker_died" if death == 3 else None)
+        assert chunks.verdict(codes) == ("worker_died" if death == 5 else None)
     assert chunks.verdict(["timed_out"]) == "timed_out"
     assert chunks.verdict([]) is None
 
