@@ -69,7 +69,7 @@ def test_worker_of_the_same_name_takes_over_its_own_files(jobs, photos):
     exactly_once(jobs, folder, 8)
 
 
-def test_photo_that_kills_its_worker_fails_after_three_and_nothing_else_is_lost(jobs, photos):
+def test_photo_that_kills_its_worker_fails_after_five_and_nothing_else_is_lost(jobs, photos):
     folder = jobs.create(photos, each={1: {"act": "die"}})
 
     deaths = 0
@@ -77,7 +77,7 @@ def test_photo_that_kills_its_worker_fails_after_three_and_nothing_else_is_lost(
         deaths += 1
         assert jobfolder.release(folder, "w1") == ["1-0001"]
 
-    assert (deaths, status) == (3, 0)
+    assert (deaths, status) == (5, 0)
     documents = jobs.documents(folder)
     assert documents.pop("image001")["error"]["code"] == "worker_died"
     assert {d["status"] for d in documents.values()} == {"ok"}
