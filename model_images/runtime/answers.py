@@ -21,6 +21,11 @@ class Refused(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.headers: dict[str, str] = {}
+        if status == 429:
+            self.headers["Retry-After"] = "1"
+        if status in (408, 413):  # the rest of the body is not read
+            self.headers["Connection"] = "close"
         self.content = {"error": {"code": code, "message": message, "fields": dict(fields or {})}}
 
 
@@ -65,8 +70,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> JSONResponse:
-        headers = {"Retry-After": "1"} if error.status == 429 else {}
-        return JSONResponse(error.content, error.status, headers)
+        return JSONResponse(error.content, error.status, error.headers)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
@@ -98,7 +102,7 @@ class BodyLimit:
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._most:
             refused = self._refused()
-            await JSONResponse(refused.content, refused.status, {"Connection": "close"})(scope, receive, send)
+            await JSONResponse(refused.content, refused.status, refused.headers)(scope, receive, send)
             return
         seen = 0
 

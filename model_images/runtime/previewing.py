@@ -39,6 +39,8 @@ def unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
     if len(message) < 4:
         raise ValueError("short message")
     (length,) = struct.unpack_from("=I", message)
+    if length > len(message) - 4:
+        raise ValueError("short head")
     head = json.loads(message[4 : 4 + length])
     if not isinstance(head, dict):
         raise ValueError("no JSON object")

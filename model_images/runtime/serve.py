@@ -7,6 +7,7 @@ envelope, `{"error": {"code", "message", "fields"}}`: 413 and 422 for what is wr
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -56,9 +57,7 @@ class Server:
         with self.measures.of(name) as measure:
             if self._limiter.statistics().tasks_waiting >= MAX_WAITING:
                 raise Refused(429, "too_many", "The server is busy. Try again in a moment.")
-            async with request.form(max_files=1, max_fields=8, max_part_size=EXTRA_BYTES) as form:
-                question, owner = self._question(name, form)
-                photo = await self._photo(form)
+            question, owner, photo = await self._read(name, request)
             kind = choose(request.headers.get("accept", "*/*"), registry.processors()[name].outputs)
             if kind is None:
                 outputs = ", ".join(registry.processors()[name].outputs)
@@ -72,6 +71,17 @@ class Server:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if expected and not hmac.compare_digest(given.encode(), expected.encode()):
             raise Refused(401, "not_authenticated", "Send the server's token as a Bearer token.")
+
+    async def _read(self, name: str, request: Request) -> tuple[dict[str, Any], str | None, bytes]:
+        """The question, whose files it names, and the photo."""
+        try:
+            async with (
+                asyncio.timeout(self.settings.seconds),
+                request.form(max_files=1, max_fields=8, max_part_size=EXTRA_BYTES) as form,
+            ):
+                return *self._question(name, form), await self._photo(form)
+        except TimeoutError:
+            raise Refused(408, "too_slow", "The request did not arrive in time.") from None
 
     def _question(self, name: str, form: FormData) -> tuple[dict[str, Any], str | None]:
         """What to ask a worker, and whose files it must be able to read, if any."""
