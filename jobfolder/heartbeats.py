@@ -8,16 +8,32 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from jobfolder.layout import BadJobFolder, check_name, read_json, write_json
 
 WorkerState = Literal["starting", "working", "exited"]
 _HOST = re.compile(r"[\x21-\x7e]+")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _NEVER
+
+
+_NEVER = 1e12  # seconds since 1970 that no clock shows
+_FITS: dict[str, Callable[[Any], bool]] = {  # by a field's annotation
+    "str": lambda value: isinstance(value, str),
+    "str | None": lambda value: value is None or isinstance(value, str),
+    "int": lambda value: isinstance(value, int) and _is_number(value),
+    "float": _is_number,
+    "float | None": lambda value: value is None or _is_number(value),
+    "list[str]": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+    "WorkerState": lambda value: value in get_args(WorkerState),
+}
 
 
 @dataclass(frozen=True)
@@ -153,10 +169,13 @@ def _read(path: Path, kind: type[_Beat]) -> _Beat | None:
 
 
 def _build(kind: type[_Beat], value: Mapping[str, Any]) -> _Beat:
-    """Unknown keys are left out, so that nodes of a newer version can be read."""
+    """Unknown keys are left out, so that nodes of a newer version can be read. What has the wrong type is no
+    heartbeat: workers handle strangers' files, and their word must not stop the controller."""
     known = {f.name for f in fields(kind)}
     beat = kind(**{key: item for key, item in value.items() if key in known})
-    float(beat.time), float(beat.started), int(beat.pid)
+    for f in fields(beat):
+        if not _FITS[str(f.type)](getattr(beat, f.name)):
+            raise ValueError(f.name)
     if isinstance(beat, EndpointHeartbeat) and not _HOST.fullmatch(beat.url):
         raise ValueError("url")
     return beat

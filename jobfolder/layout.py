@@ -130,7 +130,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises FileNotFoundError or BadJobFolder."""
     try:
         value = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadJobFolder(f"{path} is no JSON: {error}") from None
     if not isinstance(value, dict):
         raise BadJobFolder(f"{path} holds no JSON object")

@@ -140,7 +140,7 @@ def _read_from(path: Path, start: int, limit: int) -> tuple[list[dict[str, Any]]
                 start += len(line)  # no document of ours is this long
                 continue
             start += len(line)
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 value = json.loads(line)
                 if isinstance(value, dict):
                     documents.append(value)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+
+import pytest
 
 import jobfolder
 from jobfolder import EndpointHeartbeat, Heartbeat, NodeHeartbeat
@@ -42,6 +45,39 @@ def test_rubbish_is_no_heartbeat_and_hides_no_other(data_dir):
     (nodes / "node-1.lock").touch()
 
     assert jobfolder.read_nodes(data_dir) == [NODE]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("time", "2.0"),
+        ("time", math.nan),
+        ("time", math.inf),
+        ("started", True),
+        ("pid", "9"),
+        ("images", 1.5),
+        ("chunk", ["1-0001"]),
+        ("image", {"id": "a"}),
+        ("image_started", "soon"),
+        ("state", []),
+        ("state", "sleeping"),
+        ("reason", None),
+        ("isolation", "seccomp"),
+    ],
+)
+def test_word_of_a_worker_that_went_wrong_is_no_heartbeat(folder, field, value):
+    """A worker handles strangers' files: what it writes may be anything."""
+    jobfolder.write_worker(folder, Heartbeat("w1", "node-1", 9, 1.0, 2.0))
+    path = folder / "workers" / "w1.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+
+    assert jobfolder.read_workers(folder) == []
+
+
+def test_json_too_deep_to_read_is_no_heartbeat(folder):
+    (folder / "workers" / "w1.json").write_text("[" * 100_000)
+
+    assert jobfolder.read_workers(folder) == []
 
 
 def test_fields_of_a_newer_version_are_left_out(data_dir):
