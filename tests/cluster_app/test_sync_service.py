@@ -106,6 +106,15 @@ def test_heartbeat_that_makes_no_sense_is_none(engine, settings):
     assert not Node.objects.exists()
 
 
+def test_numbers_that_make_no_sense_are_bounded(engine, beat):
+    beat("node-1", slots=-3, started=1e11)
+    beat("node-2", slots=10**11, started=-5.0)
+
+    engine.sync_nodes()
+
+    assert list(Node.objects.values_list("slots", flat=True)) == [1, 10_000]
+
+
 def test_looking_again_costs_no_query(engine, beat, django_assert_num_queries):
     beat("node-1")
     engine.sync_nodes()

@@ -23,6 +23,7 @@ from jobfolder import NodeHeartbeat
 log = logging.getLogger(__name__)
 
 _NTP = "; keep the clocks of all machines together (NTP)"
+_MOST_SLOTS = 10_000
 _REWRITE_SECONDS = 1.0  # how old `last_seen` may get while nothing else changes
 _FROM_HEARTBEAT = ["engine", "state", "slots", "speed", "cores", "started", "last_seen"]
 
@@ -93,9 +94,9 @@ def _row(beat: NodeHeartbeat) -> Node:
         name=beat.node,
         engine=beat.engine,
         state=Node.State.READY,
-        slots=max(1, int(beat.slots)),
-        speed=float(beat.speed),
-        cores=str(beat.cores)[:80],
-        started=datetime.fromtimestamp(beat.started, UTC),
+        slots=min(max(1, beat.slots), _MOST_SLOTS),
+        speed=beat.speed,
+        cores=beat.cores[:80],
+        started=datetime.fromtimestamp(min(max(0.0, beat.started), beat.time), UTC),
         last_seen=datetime.fromtimestamp(beat.time, UTC),
     )
