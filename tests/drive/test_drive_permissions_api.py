@@ -136,11 +136,11 @@ def test_lists_and_bulk_verbs_pass_over_others_things(bob_api, things, case):
         assert value in ([], 0, None)
 
 
-@pytest.mark.parametrize("case", OBJECTS, ids=lambda case: f"{case[0]} {case[1]}")
+@pytest.mark.parametrize(
+    "case", [case for case in OBJECTS if "{" in case[1]], ids=lambda case: f"{case[0]} {case[1]}"
+)
 @pytest.mark.parametrize("odd", ["%00", "%ff", "..", "x" * 100])
 def test_odd_ids_are_not_found(alice_api, things, case, odd):
-    if "{" not in case[1]:
-        pytest.skip("no id in the path")
     answer = call(alice_api, case, dict.fromkeys(things, odd) | {"attachment_id": 1 << 70})
 
     assert answer.status_code in {404, 405}

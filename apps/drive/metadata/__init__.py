@@ -22,6 +22,7 @@ from PIL import Image
 from apps.drive.broken import BROKEN
 from apps.drive.metadata import jpeg, png, tiff, webp
 
+_MOST_PIXELS = 200_000_000  # beyond what is ever kept: the header of a broken file can say anything
 _STRIP = {"jpeg": jpeg.strip, "png": png.strip, "tiff": tiff.strip, "webp": webp.strip}
 
 
@@ -41,6 +42,8 @@ def _rewritten(data: bytes) -> bytes:
     out = io.BytesIO()
     try:
         with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return b""
             Image.frombytes(image.mode, image.size, image.tobytes()).save(out, "TIFF", compression="tiff_lzw")
     except BROKEN:
         return b""
