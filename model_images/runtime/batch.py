@@ -46,7 +46,7 @@ from model_images.runtime.work import Timings, apply, has_fit, image_limits, loa
 log = logging.getLogger(__name__)
 
 _STRUCK = {
-    "worker_died": "Three workers died while they had this photo in hand.",
+    "worker_died": f"{chunks.MAX_STRIKES} workers died while they had this photo in hand.",
     "timed_out": "Processing took longer than the time limit and had to be killed.",
 }
 

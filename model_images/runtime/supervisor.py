@@ -20,6 +20,7 @@ from jobfolder import (
     BadJobFolder,
     Heartbeat,
     job_dir,
+    leave_requested,
     read_spec,
     read_worker,
     release,
@@ -99,6 +100,8 @@ class Supervisor:
                 return self._give_up(folder, worker, f"error: {error}")
             if stop_requested(folder):
                 return "stopped"
+            if leave_requested(folder, worker):
+                return "left"
             reason, released = self._once(folder, worker, limit)
             if reason:
                 return reason

@@ -253,6 +253,23 @@ def test_stop_before_and_during(jobs, photos, monkeypatch):
     assert len(jobs.documents(folder)) == 8
 
 
+def test_worker_that_is_asked_to_leave_does_and_the_others_stay(jobs, photos, monkeypatch):
+    folder = jobs.create(photos)
+    save = outputs.save_outputs
+
+    def ask(job_dir, image, done):
+        jobfolder.request_leave(folder, "w1")
+        return save(job_dir, image, done)
+
+    monkeypatch.setattr(batch, "save_outputs", ask)
+
+    assert run(folder) == "left"
+    assert run(folder) == "left"
+    assert sorted(jobs.documents(folder)) == ["image000"]
+    assert jobfolder.pending_count(folder) == 3
+    assert run(folder, "w2") == "done"
+
+
 def test_sigterm_finishes_the_photo_at_hand_and_gives_back_the_chunk(jobs, photos, monkeypatch):
     folder = jobs.create(photos)
     save = outputs.save_outputs
@@ -342,9 +359,9 @@ def test_finished_photos_are_not_done_again(jobs, photos):
     assert documents["image001"]["worker"] == "w1"
 
 
-def test_photo_that_killed_three_workers_fails_and_its_chunk_goes_on(jobs, photos):
+def test_photo_that_killed_too_many_workers_fails_and_its_chunk_goes_on(jobs, photos):
     folder = jobs.create(photos)
-    for start in range(3):
+    for start in range(chunks.MAX_STRIKES):
         chunks.strike(folder, "image001", f"w0.{start}", "worker_died")
     chunks.strike(folder, "image004", "w0.9", "timed_out")
     chunks.strike(folder, "image005", "w0.9", "worker_died")

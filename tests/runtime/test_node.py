@@ -111,11 +111,15 @@ def test_same_placement_twice_at_once_is_harmless(jobs, photos, node):
 
 
 def test_same_placement_on_two_nodes_is_harmless(jobs, photos, node):
-    folder = jobs.create(photos, each={0: {"act": "sleep"}}, limits=Limits(image_seconds=2))
+    gate = jobs.data_dir / "jobs" / "job1" / "go"
+    folder = jobs.create(
+        photos, each={0: {"act": "wait", "path": str(gate)}}, limits=Limits(image_seconds=60)
+    )
     first = node("job1:w1")
-    in_hand(folder)
+    until(lambda: list(folder.glob("reached-*")), "a photo in hand")
 
     assert node("job1:w1").ended() == ["duplicate"]
+    gate.touch()
     assert first.ended() == ["done"]
     assert chunks.strikes(folder) == {}
 
