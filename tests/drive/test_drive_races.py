@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.db import connection
 
@@ -19,9 +20,10 @@ from apps.drive.services.ingest import Adopted
 from marketplace.api import ApiError
 from tests.drive import photos
 
-
 # Naming the apps lets the clean-up truncate with CASCADE: a package's replaced table refers to the users.
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=list(settings.INSTALLED_APPS))
+pytestmark = pytest.mark.django_db(
+    transaction=True, available_apps=[app.name for app in apps.get_app_configs()]
+)
 
 
 def at_once(work: list[Callable[[], object]]) -> list[object]:
