@@ -166,7 +166,8 @@ def release(job_dir: Path, worker: str, code: str | None = "worker_died") -> lis
 
     Only for a worker whose process has ended or whose heartbeat is too old. Calling it twice, or from two
     places at once, gives each chunk back once and counts one strike: a strike's file is named by the worker
-    and its start. `code` `timed_out` fails the photo at its next turn, `worker_died` at its fifth strike; None: no strike.
+    and its start. `code` `timed_out` fails the photo at its next turn, `worker_died` at its fifth strike;
+    None: no strike.
     """
     released = []
     for mine in claims(job_dir, worker):

@@ -102,10 +102,10 @@ def has_fit(processor: Processor[Any]) -> bool:
     return type(processor).fit is not Processor.fit
 
 
-def readable(datas: Iterator[bytes], limits: ImageLimits) -> list[Source]:
+def readable(files: Iterator[bytes], limits: ImageLimits) -> list[Source]:
     """Sources for `fit`: photos that can't be read are left out, at most MAX_SAMPLE are taken."""
     sources: list[Source] = []
-    for data in datas:
+    for data in files:
         try:
             sources.append(open_source(data, limits))
         except BadImage:
