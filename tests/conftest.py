@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
-
-# Before Django reads its settings.
-os.environ.setdefault("DEBUG", "true")
-os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="pixelyard-tests-"))
 
 import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
 from apps.accounts.models import User
+from tests.platform_fixture import platform  # noqa: F401 - a fixture
 
 PASSWORD = "a-long-test-password-7"
 

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -50,7 +51,7 @@ def _run(chosen: Options) -> int:
     _forget_the_dead(chosen)
     log = Log(chosen.data_dir / "log")
     try:
-        with Supervisor(log, ROOT) as supervisor:
+        with Supervisor(log, ROOT, on_change=partial(_write_pids, chosen)) as supervisor:
             try:
                 _start(chosen, supervisor, log)
                 while True:
@@ -74,6 +75,12 @@ def _forget_the_dead(chosen: Options) -> None:
     metrics = chosen.data_dir / "run" / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(parents=True)
+
+
+def _write_pids(chosen: Options, pids: dict[str, int]) -> None:
+    """For people who look for a process, and for tests that kill one."""
+    with suppress(OSError):
+        keep.write_private(chosen.data_dir / "run" / "pids.json", json.dumps(pids) + "\n")
 
 
 def _start(chosen: Options, supervisor: Supervisor, log: Log) -> None:

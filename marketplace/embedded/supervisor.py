@@ -47,8 +47,16 @@ class Post:
 class Supervisor:
     """Used as a context manager: leaving it stops everything."""
 
-    def __init__(self, log: Log, cwd: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        log: Log,
+        cwd: Path,
+        clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[dict[str, int]], None] = lambda _: None,
+    ) -> None:
+        """`on_change` gets every running service's process number whenever one starts or ends."""
         self._log = log
+        self._on_change = on_change
         self._cwd = cwd
         self._clock = clock
         self._posts: dict[str, Post] = {}
@@ -137,6 +145,10 @@ class Supervisor:
             self._fell(post, f"can't be started ({error.strerror})")
             return
         self._selector.register(post.child.pipe, selectors.EVENT_READ, post)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._on_change({name: post.child.pid for name, post in self._posts.items() if post.child})
 
     def _look_after(self, post: Post) -> None:
         if not post.restart:
@@ -163,6 +175,7 @@ class Supervisor:
             self._selector.unregister(child.pipe)
         for line in child.close():
             self._log.line(post.service.name, line)
+        self._tell()
         return status
 
     def _forget(self, group: int) -> None:
