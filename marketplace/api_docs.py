@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
 
-class ErrorBodySerializer(serializers.Serializer[None]):
+class ErrorContentSerializer(serializers.Serializer[None]):
     code = serializers.CharField(help_text="Stable; for programs")
     message = serializers.CharField(help_text="For people")
     fields = serializers.DictField(  # type: ignore[assignment]
@@ -19,7 +19,7 @@ class ErrorBodySerializer(serializers.Serializer[None]):
 class ErrorSerializer(serializers.Serializer[None]):
     """Every error has this shape."""
 
-    error = ErrorBodySerializer()
+    error = ErrorContentSerializer()
 
 
 _WORDS = {

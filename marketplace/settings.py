@@ -25,7 +25,7 @@ KEPT = DATA_DIR / "secrets"
 SECRET_KEY = env.secret("SECRET_KEY") or env.kept(KEPT, "secret_key")
 if not SECRET_KEY:
     if not DEBUG:
-        raise env.BadSetting("SECRET_KEY", "set (a long random text) unless DEBUG=true", "")
+        raise env.BadSetting("SECRET_KEY", "set: a long random text, or made by the first `make run`", "")
     SECRET_KEY = "only-for-debug-" + "0" * 40
 
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
