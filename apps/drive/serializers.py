@@ -11,6 +11,22 @@ from apps.drive.models import Folder, Image, ShareLink
 from apps.drive.services import shares
 
 
+class Text(serializers.CharField):
+    """A string, and not a number that could be written as one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Id(Text):
+    """Whether there is such a thing is found out by looking: an empty one is not there either."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_blank=True, **options)
+
+
 class FolderSerializer(serializers.Serializer[Folder]):
     """The view hands over what it looked up for all rows at once: `paths` and `counts` by folder id."""
 
@@ -29,10 +45,8 @@ class FolderSerializer(serializers.Serializer[Folder]):
 
 
 class NewFolderSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=names.FOLDER_CHARS)
-    parent = serializers.CharField(
-        required=False, allow_null=True, default=None, help_text="id of a folder; null: at the top"
-    )
+    name = Text(min_length=1, max_length=names.FOLDER_CHARS)
+    parent = Id(required=False, allow_null=True, default=None, help_text="id of a folder; null: at the top")
     if_exists = serializers.ChoiceField(
         ["fail", "reuse", "rename"],
         default="fail",
@@ -41,8 +55,8 @@ class NewFolderSerializer(serializers.Serializer[Any]):
 
 
 class FolderChangeSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=names.FOLDER_CHARS, required=False)
-    parent = serializers.CharField(required=False, allow_null=True, help_text="null: to the top")
+    name = Text(min_length=1, max_length=names.FOLDER_CHARS, required=False)
+    parent = Id(required=False, allow_null=True, help_text="null: to the top")
 
 
 class AttachmentSerializer(serializers.Serializer[Any]):
@@ -69,13 +83,14 @@ class ImageDetailSerializer(ImageSerializer):
 
 
 class ImageChangeSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=names.IMAGE_CHARS, required=False)
-    folder = serializers.CharField(required=False)
+    name = Text(min_length=1, max_length=names.IMAGE_CHARS, required=False)
+    folder = Id(required=False)
 
 
 class UploadSerializer(serializers.Serializer[Any]):
     files = serializers.ListField(
         child=serializers.FileField(),
+        allow_empty=False,
         help_text="One part for each photo. A file name may be a path (holiday/day 1/cat.jpg): its folders "
         "are made below this one.",
     )
@@ -152,18 +167,18 @@ class TrashedSerializer(serializers.Serializer[Any]):
 
 
 class SelectionSerializer(serializers.Serializer[Any]):
-    folders = serializers.ListField(child=serializers.CharField(), max_length=20_000, default=list)
-    images = serializers.ListField(child=serializers.CharField(), max_length=20_000, default=list)
+    folders = serializers.ListField(child=Id(), max_length=20_000, default=list)
+    images = serializers.ListField(child=Id(), max_length=20_000, default=list)
 
 
 class LivingSelectionSerializer(SelectionSerializer):
-    images_in = serializers.CharField(
+    images_in = Id(
         required=False, allow_null=True, default=None, help_text="and every photo directly in this folder"
     )
 
 
 class MoveSerializer(LivingSelectionSerializer):
-    to = serializers.CharField(allow_null=True, help_text="id of a folder; null: to the top, folders only")
+    to = Id(allow_null=True, help_text="id of a folder; null: to the top, folders only")
 
 
 class MovedSerializer(serializers.Serializer[Any]):

@@ -10,11 +10,11 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from apps.accounts.models import User
 from apps.drive import access, archive, names, queries, serving, uploads
 from apps.drive.api import params
+from apps.drive.api.base import JsonView
 from apps.drive.api.docs import BODY, CURSOR, LOCATION, PAGE_SIZE, binary, errors, listing
 from apps.drive.models import Folder
 from apps.drive.serializers import (
@@ -42,7 +42,7 @@ def render_one(user: User, folder: Folder) -> dict[str, Any]:
     return render([folder], {folder.pk: "/".join(step.name for step in folder.path)})[0]
 
 
-class FolderList(APIView):
+class FolderList(JsonView):
     @extend_schema(
         operation_id="folders_list",
         tags=["drive"],
@@ -91,7 +91,7 @@ class FolderList(APIView):
         return Response(render_one(request.user, folder), status=201 if made else 200)
 
 
-class FolderDetail(APIView):
+class FolderDetail(JsonView):
     @extend_schema(
         operation_id="folders_get", tags=["drive"], responses={200: FolderSerializer, **errors(404)}
     )
@@ -122,7 +122,7 @@ class FolderDetail(APIView):
         return Response(status=204)
 
 
-class FolderArchive(APIView):
+class FolderArchive(JsonView):
     @extend_schema(
         operation_id="folders_archive",
         tags=["drive"],
@@ -136,7 +136,7 @@ class FolderArchive(APIView):
         return serving.zip_file(folder.name, archive.of_folder(folder), keep_location=keep)
 
 
-class FolderImages(APIView):
+class FolderImages(JsonView):
     parser_classes = [uploads.PhotoParser]
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:

@@ -7,10 +7,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from apps.drive import access, queries, serving
 from apps.drive.api import params
+from apps.drive.api.base import JsonView
 from apps.drive.api.docs import BODY, CURSOR, LOCATION, PAGE_SIZE, binary, errors, listing
 from apps.drive.inspect import MEDIA_TYPES
 from apps.drive.serializers import ImageChangeSerializer, ImageDetailSerializer, ImageSerializer
@@ -18,7 +18,7 @@ from apps.drive.services import images
 from marketplace.api import invalid
 
 
-class ImageList(APIView):
+class ImageList(JsonView):
     @extend_schema(
         operation_id="images_list",
         tags=["drive"],
@@ -48,7 +48,7 @@ class ImageList(APIView):
         )
 
 
-class ImageDetail(APIView):
+class ImageDetail(JsonView):
     @extend_schema(
         operation_id="images_get", tags=["drive"], responses={200: ImageDetailSerializer, **errors(404)}
     )
@@ -84,7 +84,7 @@ _PART = OpenApiResponse(OpenApiTypes.BINARY, "The part that Range asks for.")
 _SAME = OpenApiResponse(None, "Not changed since (If-None-Match).")
 
 
-class ImageContent(APIView):
+class ImageContent(JsonView):
     @extend_schema(
         operation_id="images_content",
         tags=["drive"],
@@ -109,7 +109,7 @@ class ImageContent(APIView):
         return serving.content(request, image, keep_location=keep, download=download)
 
 
-class ImageThumbnail(APIView):
+class ImageThumbnail(JsonView):
     @extend_schema(
         operation_id="images_thumbnail",
         tags=["drive"],
@@ -120,7 +120,7 @@ class ImageThumbnail(APIView):
         return serving.thumbnail(request, access.image_for(request.user, image_id))
 
 
-class AttachmentContent(APIView):
+class AttachmentContent(JsonView):
     @extend_schema(
         operation_id="images_attachment",
         tags=["drive"],

@@ -24,7 +24,7 @@ def page_size(request: Request, default: int = 50, most: int = 200) -> int:
 
 def offset(request: Request) -> int:
     """A cursor into a short list: how many come before."""
-    raw = request.query_params.get("cursor", "0")
+    raw = request.query_params.get("cursor") or "0"
     if not (raw.isascii() and raw.isdigit() and len(raw) < 10):
         raise _bad("cursor", "is none of ours")
     return int(raw)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from apps.drive import access, queries
 from apps.drive.api import params
+from apps.drive.api.base import JsonView
 from apps.drive.api.docs import BODY, CURSOR, PAGE_SIZE, errors, listing
 from apps.drive.serializers import NewShareSerializer, ShareSerializer
 from apps.drive.services import shares
 
 
-class FolderShare(APIView):
+class FolderShare(JsonView):
     @extend_schema(
         operation_id="folders_share",
         tags=["drive"],
@@ -30,7 +30,7 @@ class FolderShare(APIView):
         return Response(ShareSerializer(share).data, status=201)
 
 
-class ShareList(APIView):
+class ShareList(JsonView):
     @extend_schema(
         operation_id="shares_list",
         tags=["drive"],
@@ -49,7 +49,7 @@ class ShareList(APIView):
         return Response({"items": items, "next": params.next_url(request, more), "count": count})
 
 
-class ShareDetail(APIView):
+class ShareDetail(JsonView):
     @extend_schema(operation_id="shares_revoke", tags=["drive"], responses={204: None, **errors(403, 404)})
     def delete(self, request: Request, share_id: str) -> Response:
         """Revoke it: its address shows nothing from now on."""

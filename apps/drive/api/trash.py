@@ -10,10 +10,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
-from rest_framework.views import APIView
 
 from apps.drive import access, queries
 from apps.drive.api import params
+from apps.drive.api.base import JsonView
 from apps.drive.api.docs import BODY, CURSOR, PAGE_SIZE, errors, listing
 from apps.drive.serializers import (
     CountSerializer,
@@ -26,7 +26,7 @@ from apps.drive.serializers import (
 from apps.drive.services import selection
 
 
-class Trash(APIView):
+class Trash(JsonView):
     @extend_schema(
         operation_id="trash_list",
         tags=["drive"],
@@ -65,7 +65,7 @@ class Trash(APIView):
         return Response({"count": selection.empty_trash(request.user)})
 
 
-class TrashRestore(APIView):
+class TrashRestore(JsonView):
     @extend_schema(
         operation_id="trash_restore",
         tags=["drive"],
@@ -80,7 +80,7 @@ class TrashRestore(APIView):
         return Response(MovedSerializer(selection.restore(request.user, chosen(request, asked))).data)
 
 
-class TrashDelete(APIView):
+class TrashDelete(JsonView):
     @extend_schema(
         operation_id="trash_delete",
         tags=["drive"],
@@ -94,7 +94,7 @@ class TrashDelete(APIView):
         return Response({"count": selection.delete(request.user, chosen(request, asked))})
 
 
-class Move(APIView):
+class Move(JsonView):
     @extend_schema(
         operation_id="drive_move",
         tags=["drive"],
