@@ -16,7 +16,7 @@ COLUMNS = (
     *("output_bytes", "findings", "data"),
 )
 # What makes a spreadsheet run a cell as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 class _Echo:
@@ -48,7 +48,7 @@ def _columns(doc: Doc) -> Iterator[Any]:
 
 
 def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(_FORMULA) else value
 
 
 def to_jsonl(docs: Iterable[Doc]) -> Iterator[str]:

@@ -117,7 +117,7 @@ class Placement(models.Model):
     stop_requested_at = models.DateTimeField(
         null=True, blank=True, help_text="told to give its node to another job after the photo in hand"
     )
-    created = models.DateTimeField(auto_now_add=True)
+    created = models.DateTimeField(default=timezone.now)
     started = models.DateTimeField(null=True, blank=True)
     finished = models.DateTimeField(null=True, blank=True)
 

@@ -151,28 +151,30 @@ def _lanes(job: Job) -> list[Lane]:
     for placement in job.placements.all():
         by_node.setdefault(placement.node, []).append(placement)
     in_hand = chunks_in_hand(job) if job.status == Job.Status.RUNNING else {}
-    return [_lane(node, placements, in_hand) for node, placements in sorted(by_node.items())]
+    return [_lane(job, placements, in_hand) for _, placements in sorted(by_node.items())]
 
 
-def _lane(node: str, placements: Sequence[Placement], in_hand: dict[str, tuple[str, int, int]]) -> Lane:
+def _lane(job: Job, placements: Sequence[Placement], in_hand: dict[str, tuple[str, int, int]]) -> Lane:
     newest = max(placements, key=lambda one: (one.state in _LIVE, one.id))
+    # A job ends with its last result, a moment before its workers have left.
+    leaving = job.finished is not None and newest.state in _LIVE
     chunk, chunk_done, chunk_total = in_hand.get(newest.worker, ("", 0, 0))
     return Lane(
-        node=node,
+        node=newest.node,
         worker=newest.worker,
-        state=newest.state,
+        state=Placement.State.EXITED if leaving else newest.state,
         reason=newest.reason,
         done=sum(placement.done for placement in placements),
         chunk=chunk,
         chunk_done=chunk_done,
         chunk_total=chunk_total,
-        images_per_second=_pace(placements),
+        images_per_second=_pace(job, placements),
     )
 
 
-def _pace(placements: Sequence[Placement]) -> float | None:
+def _pace(job: Job, placements: Sequence[Placement]) -> float | None:
     """Photos a second over the time that the node has worked on the job."""
-    now = datetime.now(UTC)
+    now = job.finished or datetime.now(UTC)
     seconds = sum(((one.finished or now) - one.started).total_seconds() for one in placements if one.started)
     done = sum(placement.done for placement in placements)
     return done / seconds if done and seconds > 0 else None

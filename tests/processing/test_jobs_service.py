@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
-from django.db import connection
 
 from apps.drive.models import Image
 from apps.processing import folders
@@ -135,30 +132,6 @@ def test_the_same_key_gives_the_same_job(alice, bob, photos):
 def test_a_key_that_cant_be_used(alice, photos, key):
     error = refused(jobs.submit, alice, JobRequest(app="bw", folder=photos(alice).id), key=key)
     assert (error.code, list(error.fields)) == ("invalid", ["Idempotency-Key"])
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_same_key_from_many_threads_makes_one_job(alice, photos):
-    request = JobRequest(app="bw", folder=photos(alice, 2).id)
-    start = threading.Barrier(4)
-    made: list[str] = []
-
-    def go() -> None:
-        try:
-            start.wait()
-            made.append(jobs.submit(alice, request, key="k").id)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=go) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(made) == 4
-    assert set(made) == {Job.objects.get().id}
-    assert JobImage.objects.count() == 2
 
 
 # --- quote ----------------------------------------------------------------------------------------
@@ -304,9 +277,7 @@ def test_old_failures_do_not_come_back_when_everything_is_read_again(alice, subm
     assert (job.status, job.failed) == ("succeeded", 0)
 
 
-def test_the_controller_deletes_old_failures_if_retry_could_not(
-    alice, submit, controller, engine, monkeypatch
-):
+def test_the_controller_deletes_failures_if_retry_could_not(alice, submit, controller, engine, monkeypatch):
     job = submit(alice, count=2)
     run_to_end(controller, engine, job, lambda image: "truncated" if image.position == 0 else "")
     with monkeypatch.context() as patch:

@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, max_length=200)),
                 ('done', models.PositiveIntegerField(default=0, help_text='photos with a document by this worker')),
                 ('stop_requested_at', models.DateTimeField(blank=True, help_text='told to give its node to another job after the photo in hand', null=True)),
-                ('created', models.DateTimeField(auto_now_add=True)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now)),
                 ('started', models.DateTimeField(blank=True, null=True)),
                 ('finished', models.DateTimeField(blank=True, null=True)),
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='placements', to='processing.job')),

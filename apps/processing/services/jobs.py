@@ -109,7 +109,9 @@ def cancel(user: User, job_id: str) -> Job:
     error; 409 `finished` once the job has succeeded or failed."""
     job = access.job_for(user, job_id)
     if job.status == Job.Status.QUEUED:
-        states.move(job, Job.Status.CANCELLED, reason="Cancelled before it started.", actor=user.email)
+        # Should the controller have started it by now, it has workers to be stopped: see below.
+        text = "Cancelled before it started."
+        states.move(job, Job.Status.CANCELLED, only_from=job.status, reason=text, actor=user.email)
     running = Job.objects.filter(id=job.id, status=Job.Status.RUNNING, cancel_requested_at=None)
     if running.update(cancel_requested_at=timezone.now(), reason=_STOPPING):
         states.note(job, "cancel_requested", str(job.attempt), actor=user.email)

@@ -32,14 +32,24 @@ def sources(status: str) -> list[str]:
     return [before for before, after in TRANSITIONS.items() if status in after]
 
 
-def move(job: Job, status: str, *, reason: str = "", actor: str = "controller", **changes: Any) -> bool:
-    """Change the job's state and `changes` with it, if its state now allows that and its attempt is still the
-    same. False, and nothing changed, otherwise. On success `job` has the new values."""
+def move(
+    job: Job,
+    status: str,
+    *,
+    only_from: str | None = None,
+    reason: str = "",
+    actor: str = "controller",
+    **changes: Any,
+) -> bool:
+    """Change the job's state and `changes` with it, if its state now allows that (and is `only_from`, where
+    given) and its attempt is still the same. False, and nothing changed, otherwise. On success `job` has the
+    new values."""
     now = timezone.now()
     values: dict[str, Any] = {"status": status, "reason": reason[:300], **changes}
     if status in FINISHED:
         values.setdefault("finished", now)
-    rows = Job.objects.filter(id=job.id, attempt=job.attempt, status__in=sources(status))
+    before = [one for one in sources(status) if only_from in (None, one)]
+    rows = Job.objects.filter(id=job.id, attempt=job.attempt, status__in=before)
     if not rows.update(**values):
         return False
     for name, value in values.items():
