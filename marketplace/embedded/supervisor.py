@@ -23,7 +23,7 @@ from marketplace.embedded.child import Child, Service, describe
 from marketplace.embedded.log import Log
 
 GUARD = Path(__file__).with_name("guard.py")
-BACKOFF = (0.2, 0.5, 1, 2, 4, 8, 15, 30)  # seconds before the first, second, … restart in a row
+BACKOFF = (0.2, 0.5, 1, 2, 4)  # seconds before the first, second, … restart in a row
 STEADY = 10  # seconds: a life this long was a good one, and the count starts anew
 GRACE = 8  # seconds between the signal to stop and the kill
 

@@ -7,8 +7,11 @@ one document and one picture, nothing is left claimed, placed or half-written, a
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections import Counter
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -61,15 +64,23 @@ def test_job_survives_kills(victim, platform, api, folder):
 
 def _kill_during(platform: Platform, api: Api, job_id: str, names: tuple[str, ...], rng: Random) -> int:
     """Kill until the job has ended or has seen its share of kills. How many it saw."""
-    killed = 0
+    killed, last = 0, 0
     wait_until(lambda: api.job(job_id)["status"] != "queued", 30, "the job to start")
     while killed < KILLS and api.job(job_id)["status"] == "running":
-        time.sleep(rng.uniform(0.1, 1.2))
-        try:
-            killed += bool(platform.kill(rng.choice(names)))
-        except (ProcessLookupError, KeyError):
-            continue  # it is being started again
+        time.sleep(rng.uniform(0.1, 1.0))
+        victim = _victim(platform, rng.choice(names), rng)
+        if victim not in (None, last):  # the one before has been replaced
+            os.kill(victim, signal.SIGKILL)
+            killed, last = killed + 1, victim
     return killed
+
+
+def _victim(platform: Platform, name: str, rng: Random) -> int | None:
+    try:
+        pids = platform.pids("batch") if name == "batch" else [platform.pid(name)]
+    except KeyError:
+        return None  # it is being started again
+    return rng.choice([pid for pid in pids if Path(f"/proc/{pid}").exists()] or [None])
 
 
 def _assert_complete(platform: Platform, api: Api, job: dict) -> None:

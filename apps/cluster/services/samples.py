@@ -37,7 +37,7 @@ def take(now: float) -> bool:
         if cache.add(_PRUNED, now, timeout=_PRUNE_EVERY):
             NodeSample.objects.filter(time__lt=time - KEPT).delete()
     except RedisError as error:
-        log.warning("no sample of the nodes' load: %s", error)
+        log.debug("no sample of the nodes' load: %s", error)
         return False
     return True
 

@@ -71,6 +71,7 @@ class Controller:
         self._ingests: dict[tuple[str, int], Ingest] = defaultdict(Ingest)
         self._pauses: dict[str, _Pause] = defaultdict(_Pause)
         self._chores = Chores(self._engine, clock=clock, now=now)
+        self._deaf = False  # Redis is away: nobody can wake this loop
 
     def run(self, stop: Event) -> None:
         """Until `stop` is set. The lease is given back at the end, so that another can act at once."""
@@ -141,7 +142,10 @@ class Controller:
         pause.failures += 1
         seconds = min(_LONGEST_PAUSE, 2.0 ** (pause.failures - 1))
         pause.until = self._clock() + seconds
-        log.exception("job %s could not be handled; again in %g s", job.id, seconds)
+        known = isinstance(error, EngineError | redis.RedisError)
+        log.error(
+            "job %s could not be handled; again in %g s: %s", job.id, seconds, error, exc_info=not known
+        )
         reason = f"{_DELAYED} {_in_words(error)}"[:300]
         Job.objects.filter(id=job.id, status__in=ACTIVE).update(reason=reason)
 
@@ -175,8 +179,11 @@ class Controller:
         """Until somebody rings, or the time is over; without Redis, only the latter."""
         try:
             bell().wait(seconds)
+            self._deaf = False
         except redis.RedisError as error:
-            log.warning("no wake-ups: %s", error)
+            if not self._deaf:  # once an outage, not once a tick
+                log.warning("no wake-ups until Redis is back: %s", error)
+            self._deaf = True
             stop.wait(seconds)
 
 
