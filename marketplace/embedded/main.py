@@ -89,10 +89,11 @@ def _start(chosen: Options, supervisor: Supervisor, log: Log) -> None:
         log.say("running as root: fine to try it; use an account of its own where others can reach it")
     kept = _kept(chosen, supervisor, log)
     platform = plan.platform_env(chosen, kept)
+    supervisor.start(plan.nodes(chosen, kept))  # they need no database, so they start meanwhile
     _prepare(chosen, supervisor, log, platform)
-    supervisor.start([plan.web(chosen, platform), plan.worker(platform)])
-    supervisor.start([*plan.nodes(chosen, kept), plan.controller(platform)])
+    supervisor.start([plan.web(chosen, platform), plan.controller(platform)])
     _wait_until_ready(chosen, supervisor, log)
+    supervisor.start([plan.worker(platform)])  # what it does can wait, and the others start faster alone
     _announce(chosen, log)
 
 
@@ -137,16 +138,14 @@ def _wait_for_redis(url: str, supervisor: Supervisor) -> None:
 def _prepare(chosen: Options, supervisor: Supervisor, log: Log, platform: Mapping[str, str]) -> None:
     collected = chosen.data_dir / "static"
     current = static.signature()
-    steps = [("migrate", "database", ["migrate", "--verbosity", "0"])]
+    steps = [("prepare", "database and demo data", ["prepare", *([] if chosen.demo else ["--no-demo"])])]
     if not static.is_current(collected, current):
         shutil.rmtree(collected, ignore_errors=True)
-        steps.append(("static", "pages", ["collectstatic", "--no-input", "--verbosity", "0"]))
-    steps.append(("seed", "demo data", ["seed"]))
+        steps.append(("static", "styles and scripts", ["collectstatic", "--no-input", "--verbosity", "0"]))
     for name, what, arguments in steps:
         log.say(f"{name}: {what}")
-        status = supervisor.run_step(plan.manage(name, platform, *arguments))
-        if status:
-            raise Refused(f"{name} failed; its lines above say why. Nothing was started.")
+        if supervisor.run_step(plan.manage(name, platform, *arguments)):
+            raise Refused(f"{name} failed; its lines above say why.")
         if name == "static":
             static.mark(collected, current)
 
@@ -175,7 +174,8 @@ def _missing(chosen: Options) -> list[str]:
 
 
 def _announce(chosen: Options, log: Log) -> None:
-    users: list[dict[str, Any]] = json.loads((chosen.data_dir / "secrets" / "demo_users.json").read_text())
+    logins = chosen.data_dir / "secrets" / "demo_users.json"
+    users: list[dict[str, Any]] = json.loads(logins.read_text()) if chosen.demo else []
     url = chosen.base_url or chosen.url
     demo = {"base_url": url, "users": users}
     keep.write_private(chosen.data_dir / "demo.json", json.dumps(demo, indent=2) + "\n")

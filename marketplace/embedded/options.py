@@ -21,6 +21,7 @@ class Options:
     web_workers: int
     web_threads: int
     base_url: str
+    demo: bool
 
     @property
     def url(self) -> str:
@@ -38,6 +39,7 @@ def read() -> Options:
         web_workers=env.integer("WEB_WORKERS", 2, low=1, high=64),
         web_threads=env.integer("WEB_THREADS", 24, low=2, high=512),
         base_url=env.text("BASE_URL"),
+        demo=env.flag("DEMO", default=True),
     )
 
 

@@ -138,7 +138,7 @@ def test_taken_port_is_refused_in_one_line(tmp_path):
 def test_ctrl_c_during_the_start_stops_it(tmp_path):
     site = Platform(tmp_path / "data", port=free_port(), nodes=1)
     process = site.launch()
-    wait_until(lambda: site._log.exists() and "migrate" in site.output(), 30, "no migration", pause=0.05)
+    wait_until(lambda: site._log.exists() and "prepare" in site.output(), 30, "no preparation", pause=0.05)
 
     process.send_signal(signal.SIGINT)
 

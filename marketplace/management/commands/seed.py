@@ -15,4 +15,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         kept = demo.kept_logins()
         logins = demo.seed(kept)
-        self.stdout.write(f"{len(logins)} demo people; their logins are in {kept}")
+        if options["verbosity"]:
+            self.stdout.write(f"{len(logins)} demo people; their logins are in {kept}")
