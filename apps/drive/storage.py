@@ -16,6 +16,7 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -203,10 +204,14 @@ def take(source: Path, owner_id: str, sha256: str, size: int) -> bool:
     with full_disk_is_an_answer():
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            if source.stat().st_size != size:
+            found = source.lstat()
+            if not stat.S_ISREG(found.st_mode) or found.st_size != size:
                 return False
-            _make_read_only(source)
             source.rename(target)
+            if target.is_symlink():  # whoever wrote it has swapped it just now
+                target.unlink()
+                return False
+            _make_read_only(target)
         except FileNotFoundError:
             return False
     return True

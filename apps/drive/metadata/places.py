@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _WORDS = re.compile(
-    rb"gps|latitude|longitude|location|geotag|[<:\"'](geo|city|state|country)\b|countr(y|ies)code|adr:|place",
+    rb"gps|latitude|longitude|location|geotag|country|place|adr:|[<:\"'](geo|city|state)\b",
     re.IGNORECASE,
 )
 # IIM datasets of record 2: content location, city, sub-location, province, country.
