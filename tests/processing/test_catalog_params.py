@@ -84,7 +84,7 @@ def test_defaults_are_filled_in_and_given_values_kept(app):
     ("params", "fields"),
     [
         ({}, {"name": ["is needed"]}),
-        ({"name": "a", "nmae": 1}, {"nmae": ["there is no such option"]}),
+        ({"name": "a", "label": 1}, {"label": ["there is no such option"]}),
         ({"name": 1}, {"name": ["must be text"]}),
         ({"name": ""}, {"name": ["must have at least 1 character"]}),
         ({"name": "abcd"}, {"name": ["must have at most 3 characters"]}),

@@ -122,6 +122,6 @@ class Turns:
 
     def _ask_back(self, worker: str) -> None:
         placement = next(one for one in self._alive if one.worker == worker)
-        rows = Placement.objects.filter(id=placement.id, stop_requested_at=None)
-        if rows.update(stop_requested_at=self._now):
-            jobfolder.request_leave(folders.path_of(placement.job_id), worker)
+        # Asked first, noted second: a worker that counts as leaving was told so.
+        jobfolder.request_leave(folders.path_of(placement.job_id), worker)
+        Placement.objects.filter(id=placement.id, stop_requested_at=None).update(stop_requested_at=self._now)
