@@ -83,3 +83,21 @@ def kept(folder: Path, name: str) -> str:
         return (folder / name).read_text().strip()
     except OSError:
         return ""
+
+
+def load(path: Path) -> None:
+    """`NAME=value` lines of a file become variables, unless they are set already. Blank lines and lines that
+    begin with # are skipped; quotes around a value are taken off. A missing file is no error."""
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or not name.isidentifier():
+            raise BadSetting(f"{path} line {number}", "NAME=value", line)
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        os.environ.setdefault(name, value)

@@ -30,7 +30,7 @@ class Log:
         self._path = folder / "platform.log"
         self._file = self._path.open("a", encoding="utf-8")
         self._terminal: TextIO | None = terminal
-        self._colour = terminal.isatty() and "NO_COLOR" not in os.environ
+        self._colour = terminal.isatty() and not os.environ.get("NO_COLOR")
         self._clock = clock
         self._hues: dict[str, int] = {}
 

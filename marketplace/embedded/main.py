@@ -33,6 +33,7 @@ def main(arguments: list[str]) -> int:
     if arguments:
         sys.stderr.write("python -m marketplace.embedded takes no arguments, only environment variables\n")
         return 2
+    env.load(ROOT / ".env")
     chosen = options.read()
     try:
         preflight.check_folder(chosen.data_dir)
