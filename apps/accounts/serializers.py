@@ -1,3 +1,5 @@
+"""What the API says of accounts and tokens, and what it takes."""
+
 from __future__ import annotations
 
 from drf_spectacular.utils import extend_schema_field

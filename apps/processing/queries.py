@@ -14,7 +14,7 @@ from apps.processing import access
 from apps.processing.documents import store
 from apps.processing.documents.base import Counts, Doc, Event, Filters, Span
 from apps.processing.folders import chunks_in_hand
-from apps.processing.models import Job, Placement
+from apps.processing.models import Job, JobImage, Placement
 from apps.processing.services import estimates
 from apps.processing.services.estimates import Board
 from apps.processing.services.states import ACTIVE
@@ -246,3 +246,13 @@ def _with_images(job: Job, docs: Sequence[Doc]) -> list[ResultItem]:
     return [
         ResultItem(doc, images.get(doc.get("output_image") or ""), images.get(doc["image"])) for doc in docs
     ]
+
+
+def needed_hashes(owner_id: str, hashes: set[str]) -> set[str]:
+    """Those of the owner's `hashes` that a queued or running job still reads: its photos and its tiles."""
+    active = Job.objects.filter(owner_id=owner_id, status__in=ACTIVE)
+    needed = set(JobImage.objects.filter(job__in=active, sha256__in=hashes).values_list("sha256", flat=True))
+    for assets in active.values_list("assets", flat=True):
+        for tiles in assets.values():
+            needed |= hashes & set(tiles)
+    return needed

@@ -197,7 +197,7 @@ class TestSamples:
             }
         }
 
-        with caplog.at_level(logging.WARNING):
+        with caplog.at_level(logging.DEBUG):
             assert samples.take(self.NOW) is False
 
         assert not NodeSample.objects.exists()
