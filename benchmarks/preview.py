@@ -29,7 +29,7 @@ def _once(site: Platform, app: str, image: str, params: dict[str, Any]) -> tuple
     start = time.perf_counter()
     answer = site.http.post(
         f"/api/v1/apps/{app}/preview",
-        data={"image": image, "params": json.dumps(params)},
+        files={"image": (None, image), "params": (None, json.dumps(params))},
         headers={"Accept": "image/*"},
     )
     whole = (time.perf_counter() - start) * 1000
