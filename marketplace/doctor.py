@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +30,7 @@ from marketplace.api import ApiError
 from marketplace.site_checks import Problem
 
 Level = Literal["ok", "warn", "fail"]
+PATIENCE = 5  # seconds for a server to answer
 LITTLE, TIGHT = 2_000_000_000, 300_000_000  # free bytes
 
 
@@ -110,8 +112,9 @@ def _storage() -> Finding:
         )
         return Finding("storage", "fail", text)
     finally:
-        draft.unlink(missing_ok=True)
-        final.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+            final.unlink(missing_ok=True)
     if not same:
         return Finding("storage", "fail", f"{settings.DATA_DIR} gives back other bytes – check the disk")
     return Finding("storage", "ok", f"{settings.DATA_DIR} keeps what it is given")
@@ -134,7 +137,7 @@ def _documents() -> Finding:
     if not settings.MONGODB_URL:
         return Finding("documents", "ok", "in the database; MONGODB_URL would move them to MongoDB")
     try:
-        with MongoClient(settings.MONGODB_URL, serverSelectionTimeoutMS=3000) as client:
+        with MongoClient(settings.MONGODB_URL, serverSelectionTimeoutMS=PATIENCE * 1000) as client:
             client.admin.command("ping")
     except PyMongoError as error:
         return Finding("documents", "fail", f"MongoDB does not answer: {error} – check MONGODB_URL")
@@ -147,7 +150,7 @@ def _mail() -> Finding:
         where = "into the log" if "console" in backend else f"to {backend}"
         return Finding("mail", "warn", f"goes {where}: set EMAIL_BACKEND and EMAIL_HOST to send it")
     try:
-        connection = get_connection(timeout=5)
+        connection = get_connection(timeout=PATIENCE)
         connection.open()
         connection.close()
     except OSError as error:

@@ -147,6 +147,8 @@ SIGNUP_OPEN = env.flag("SIGNUP_OPEN", default=True)
 # How many proxies of ours a request passes: tells which address in X-Forwarded-For is the client's.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0, low=0)
 API_TOKEN_DAYS = env.integer("API_TOKEN_DAYS", 365, low=1)
+# Knox's own migrations make the table of the model that ours replaces; nothing would ever use it.
+MIGRATION_MODULES = {"knox": None}
 KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105 - a model
 
 # --- Mail -----------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.core.cache.backends.base import BaseCache
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from redis.exceptions import ConnectionError as RedisDown
@@ -31,9 +30,9 @@ def alive(db, settings):
     return Lease.objects.create(name="controller", holder="a", until=timezone.now() + timedelta(minutes=1))
 
 
-def test_healthz_touches_no_database(client, django_assert_num_queries):
-    with django_assert_num_queries(0):
-        response = client.get("/healthz")
+def test_healthz_touches_no_database(client):
+    """Without the fixture `db`, a query would fail this test."""
+    response = client.get("/healthz")
 
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
@@ -84,7 +83,6 @@ def test_readyz_says_that_redis_is_down(client, alive, monkeypatch):
 
     assert response.status_code == 503
     assert response.json() == READY | {"cache": "Redis does not answer: refused"}
-    assert BaseCache  # the other checks went on
 
 
 def test_expected_503_is_not_logged_as_an_error(client, db, rf):
