@@ -25,6 +25,7 @@ from marketplace.embedded.log import Log
 GUARD = Path(__file__).with_name("guard.py")
 BACKOFF = (0.2, 0.5, 1, 2, 4)  # seconds before the first, second, … restart in a row
 STEADY = 10  # seconds: a life this long was a good one, and the count starts anew
+REPEAT = 0.5  # seconds within which signals count as one
 GRACE = 8  # seconds between the signal to stop and the kill
 
 
@@ -61,6 +62,7 @@ class Supervisor:
         self._clock = clock
         self._posts: dict[str, Post] = {}
         self._signals = 0
+        self._asked_at = float("-inf")
         self._stopping = False
         self._selector = selectors.DefaultSelector()
         self._awake, self._waker = socket.socketpair()
@@ -96,7 +98,11 @@ class Supervisor:
         self._waker.close()
 
     def _asked_to_stop(self, *_: Any) -> None:
-        self._signals += 1
+        now = self._clock()
+        # One Ctrl-C in `make run` may come twice: from the terminal and from make.
+        if now - self._asked_at > REPEAT:
+            self._signals += 1
+        self._asked_at = now
 
     # --- Running ----------------------------------------------------------------------------------
 

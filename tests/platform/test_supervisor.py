@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -219,3 +220,21 @@ def test_kill_9_of_the_supervisor_takes_children_and_grandchildren_along(tmp_pat
     while any(map(_alive, pids)):
         assert time.monotonic() < end, pids
         time.sleep(0.02)
+
+
+def test_second_signal_cuts_the_wait_short_but_an_echo_does_not(supervisor, out, monkeypatch):
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(60)"
+    supervisor.start([_python("web", code)])
+    _until(supervisor, lambda: "up" in out.getvalue())
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert supervisor._signals == 1
+    monkeypatch.setattr(module, "REPEAT", -1)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+
+    began = time.monotonic()
+    supervisor.stop(["web"], grace=30)
+    timer.join()
+
+    assert time.monotonic() - began < 5
