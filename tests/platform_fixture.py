@@ -130,6 +130,11 @@ class Platform:
         main = self.pid(name)
         return [main, *sorted(_below(main))]
 
+    def family(self) -> set[int]:
+        """The supervisor and everything that it has started, at any depth."""
+        assert self.process is not None
+        return {self.process.pid, *_below(self.process.pid)}
+
     def kill(self, name: str) -> list[int]:
         """kill -9 of the service's process (or of every batch). What was killed."""
         victims = self._batches() if name == "batch" else [self.pid(name)]

@@ -6,6 +6,7 @@ one document and one picture, nothing is left claimed, placed or half-written, a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ import pytest
 
 from tests.api_client import Api, wait_until
 from tests.kill.photos import photo
-from tests.platform_fixture import Platform
+from tests.platform_fixture import Platform, leftovers
 
 pytestmark = pytest.mark.kill
 
@@ -93,9 +94,9 @@ def _assert_complete(platform: Platform, api: Api, job: dict) -> None:
     pictures = api.everything("/images", folder=job["output_folder"])
     assert len(pictures) == PHOTOS
     assert len({picture["name"] for picture in pictures}) == PHOTOS
-    owner = platform.data_dir / "drive"
-    kept = {path.name for path in owner.glob("*/*")}
-    assert {picture["sha256"] for picture in pictures} <= kept
+    for picture in pictures:
+        content = api.call("GET", f"/images/{picture['id']}/content")
+        assert hashlib.sha256(content.content).hexdigest() == picture["sha256"]
 
     left = platform.data_dir / "jobs" / job["id"]
     assert [str(path) for path in left.glob("pending/*")] == []
@@ -113,5 +114,7 @@ def _assert_all_services_are_back(platform: Platform, api: Api) -> None:
         )
 
     wait_until(idle, 60, "every node to be ready and idle")
-    pids = json.loads((platform.data_dir / "run" / "pids.json").read_text())
-    assert len(set(pids.values())) == len(pids)
+    services = json.loads((platform.data_dir / "run" / "pids.json").read_text())
+    assert len(set(services.values())) == len(services)
+    strays = {int(line.split()[0]) for line in leftovers(platform.data_dir)} - platform.family()
+    assert strays == set()
