@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
@@ -11,14 +10,9 @@ from django.http import Http404
 from apps.accounts.models import User
 from apps.drive import tree
 from apps.drive.models import Attachment, Folder, Image, ShareLink
+from marketplace.ids import is_id
 
 Person = User | AnonymousUser
-_ID = re.compile(r"[0-9a-z]{1,22}")
-
-
-def is_id(text: str) -> bool:
-    """Anything else can't be in the database, and some of it (NUL) PostgreSQL would not even be asked."""
-    return _ID.fullmatch(text) is not None
 
 
 def ids(texts: Iterable[str]) -> list[str]:
