@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 SIZES = (10, 1_000, 10_000)
@@ -23,6 +24,7 @@ def run(argv: Sequence[str]) -> dict[str, Any]:
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="pixelyard-bench-") as folder:
         os.environ.update(DEBUG="true", DATA_DIR=folder, DJANGO_SETTINGS_MODULE="marketplace.settings")
+        (Path(folder) / "static").mkdir()
         import django
 
         django.setup()
