@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ from apps.processing.documents import sql, store
 from apps.processing.documents.base import Filters
 from apps.processing.models import Finding, Job, Placement
 from jobfolder import ChunkImage
-from tests.processing.conftest import make_controller
+from tests.processing.conftest import make_controller, run_to_end
+from tests.processing.fakes import FakeWorker
 
 
 class Killed(BaseException):
@@ -280,12 +282,52 @@ def test_a_link_as_output_is_not_taken_in(worker, tmp_path, monkeypatch, noticed
     path.unlink()
     path.symlink_to(secret)
     if noticed == "by the drive":  # it was swapped after ingest had looked
-        monkeypatch.setattr(module, "_files_are_plain", lambda *args: True)
+        monkeypatch.setattr(module, "_files_are_true", lambda *args: True)
     Ingest().run(Job.objects.get(id=worker.spec.job_id))
     assert store().page(worker.spec.job_id) == []
     assert not Image.objects.filter(origin__isnull=False).exists()
     assert secret.read_bytes() == b"12345"
     assert secret.stat().st_mode & 0o200
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_bytes_under_another_hash_stay_out(worker, alice, kind):
+    """A worker that was taken over could give one photo the bytes of another."""
+    image = worker.chunk.images[0]
+    outputs = worker.outputs(image)
+    wrong = next(one for one in outputs if one["kind"] == kind) | {"sha256": "c" * 64}
+    worker.write(image, 1, outputs=[wrong if one["kind"] == kind else one for one in outputs])
+    Ingest().run(Job.objects.get(id=worker.spec.job_id))
+    assert store().page(worker.spec.job_id) == []
+    assert not storage.blob_path(alice.id, "c" * 64).exists()
+    assert not Image.objects.filter(origin__isnull=False).exists()
+
+
+def test_a_photo_whose_hash_is_always_wrong_fails_with_a_reason(
+    alice, submit, controller, engine, monkeypatch
+):
+    def lying(worker, image):
+        return [one | {"sha256": "c" * 64} for one in outputs(worker, image)]
+
+    outputs = FakeWorker.outputs
+    monkeypatch.setattr(FakeWorker, "outputs", lying)
+    job = run_to_end(controller, engine, submit(alice, count=1))
+    assert (job.status, job.failed) == ("failed", 1)
+    assert store().page(job.id)[0]["error"]["code"] == "no_result"
+    assert job.reason == "No photo could be processed. Its worker ended several times without a result."
+
+
+def test_a_photo_whose_hash_was_wrong_once_is_done_again(alice, submit, controller, engine):
+    job = submit(alice, count=2, parallelism=1)
+    controller.tick()
+    [worker] = engine.running()
+    worker.work(1)
+    next((worker.folder / "output").glob("*.png")).write_bytes(b"x" * len(f"image of {'i' * 22}"))
+    run_to_end(controller, engine, job)
+    assert (job.status, job.done, job.failed) == ("succeeded", 2, 0)
+    for output in Image.objects.filter(origin__isnull=False):
+        data = storage.blob_path(alice.id, output.sha256).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == output.sha256
 
 
 def test_text_that_a_database_refuses_is_cleaned(worker):

@@ -15,12 +15,13 @@ Adopting comes before saving, because a stored document is the sign that nothing
 Killed before `save`, the next run reads, checks and adopts again and finds the image there; killed after it,
 the next run passes the photo over and only counts. Counting happens on every pass that is the first of its
 process or has found something, so a counter is never left behind. Two controllers at once differ in nothing
-from one that was killed and started again. A file that is in neither place leaves its photo without a
-document, and the photo is done again (`folders.refill`).
+from one that was killed and started again. A file that is in neither place, or has not the hash that its
+document says, leaves its photo without a document, and the photo is done again (`folders.refill`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Callable
@@ -108,7 +109,7 @@ def adopt_outputs(batch: Pass) -> None:
     job, path = batch.job, folders.path_of(batch.job.id)
     items: list[Adopted] = []
     for doc in batch.docs:
-        if doc["outputs"] and _files_are_plain(path, doc):
+        if doc["outputs"] and _files_are_true(path, doc):
             items.append(results.adopted(job, doc, path))
     images = adopt(job.owner_id, _output_folder(job), items) if items else []
     by_origin = {image.origin: image for image in images}
@@ -143,17 +144,26 @@ def learn(batch: Pass) -> None:
 STEPS: tuple[Callable[[Pass], None], ...] = (check, adopt_outputs, save, count, learn)
 
 
-def _files_are_plain(path: Path, doc: Doc) -> bool:
-    """No links: a worker could point one at what its owner may not see. A file that is not there may have
-    been moved into the drive by a try that was killed; the drive knows."""
+def _files_are_true(path: Path, doc: Doc) -> bool:
+    """No links: a worker could point one at what its owner may not see. And the hash that the document says:
+    under a wrong one, bytes would pass for another photo of the owner. A file that is not there may have been
+    moved into the drive by a try that was killed; the drive knows."""
     for output in doc["outputs"]:
         if os.path.lexists(path / output["path"]):
             try:
-                jobfolder.output_file(path, output)
-            except jobfolder.BadJobFolder as error:
+                _check_hash(jobfolder.output_file(path, output), output["sha256"])
+            except (jobfolder.BadJobFolder, FileNotFoundError) as error:
                 log.warning("job %s: %s", doc["job"], error)
                 return False
     return True
+
+
+def _check_hash(path: Path, sha256: str) -> None:
+    """The file was just written and is in the page cache: about 1 ms a megabyte."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise jobfolder.BadJobFolder(f"{path} has the sha256 {found}, its document says {sha256}")
 
 
 def _output_folder(job: Job) -> Folder:
