@@ -110,10 +110,6 @@ def claims(job_dir: Path, worker: str | None = None) -> list[Claimed]:
     return sorted(found, key=lambda claim: (claim.chunk, claim.worker))
 
 
-def done_count(job_dir: Path) -> int:
-    return len(_names(job_dir / "done"))
-
-
 def is_finished(job_dir: Path) -> bool:
     """No chunk is pending or claimed. `claimed` is read before and after `pending`, because a chunk that is
     claimed or given back in between would be in neither of two listings."""

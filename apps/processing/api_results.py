@@ -80,14 +80,15 @@ class ResultsView(APIView):
         query = request.query_params
         after = _whole(query, "after", None, 0, 2**31 - 1)
         limit = _whole(query, "limit", _PAGE, 1, _LARGEST_PAGE) or _PAGE
-        docs = store().page(job.id, filters_of(query), after, limit + 1)
+        filters = filters_of(query)
+        docs = store().page(job.id, filters, after, limit + 1)
         more, docs = len(docs) > limit, docs[:limit]
         counts = queries.result_counts(job)
         return Response(
             {
                 "items": docs,
                 "next": _next(request, docs[-1]["position"]) if more else None,
-                "count": counts.total,
+                "count": counts.total if filters == Filters() else store().matching(job.id, filters),
                 "counts": _counts(counts),
             }
         )

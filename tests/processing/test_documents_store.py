@@ -62,16 +62,15 @@ def positions(docs: list[Doc]) -> list[int]:
 def test_a_document_comes_back_as_it_was(documents):
     one = doc(0, data={"nested": [1, {"é": None}], "number": 1.5})
     assert documents.save_many([one]) == [one]
-    assert documents.get("j", "i0") == one
-    assert documents.get("j", "i1") is None
-    assert documents.get("other", "i0") is None
+    assert documents.page("j") == [one]
+    assert documents.page("other") == []
 
 
 def test_the_first_document_of_a_photo_counts(documents):
     first, second = doc(0, worker="w1"), doc(0, worker="w2", status="failed")
     assert documents.save_many([first]) == [first]
     assert documents.save_many([second, doc(1)]) == [doc(1)]
-    assert documents.get("j", "i0") == first
+    assert documents.page("j") == [first, doc(1)]
     assert documents.status_counts("j") == (2, 0)
 
 
@@ -117,6 +116,9 @@ def test_filter_by_status(documents):
     documents.save_many([doc(0), doc(1, status="failed"), doc(2)])
     assert positions(documents.page("j", Filters(status="failed"))) == [1]
     assert positions(documents.page("j", Filters(status="ok"), after=0)) == [2]
+    assert documents.matching("j", Filters(status="failed")) == 1
+    assert documents.matching("j", Filters()) == 3
+    assert documents.matching("other", Filters()) == 0
 
 
 @pytest.mark.parametrize(
@@ -149,6 +151,7 @@ def test_filter_by_findings(documents, filters, expected):
         ]
     )
     assert positions(documents.page("j", filters)) == expected
+    assert documents.matching("j", filters) == len(expected)
 
 
 def test_counts(documents):

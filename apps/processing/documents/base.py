@@ -80,9 +80,6 @@ class Documents(ABC):
         """Store what is not there yet; the ones newly stored by this call, in the order given."""
 
     @abstractmethod
-    def get(self, job: str, image: str) -> Doc | None: ...
-
-    @abstractmethod
     def known(self, job: str, images: Collection[str] | None = None) -> set[str]:
         """Ids of the photos of the job, or of those of `images`, that have a document."""
 
@@ -91,6 +88,10 @@ class Documents(ABC):
         self, job: str, filters: Filters | None = None, after: int | None = None, limit: int = 100
     ) -> list[Doc]:
         """At most `limit` documents by position, beginning after position `after`."""
+
+    @abstractmethod
+    def matching(self, job: str, filters: Filters) -> int:
+        """How many documents all pages together hold."""
 
     @abstractmethod
     def status_counts(self, job: str) -> tuple[int, int]:

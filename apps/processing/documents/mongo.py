@@ -56,10 +56,6 @@ class MongoDocuments(Documents):
             return [doc for index, doc in enumerate(docs) if index not in taken]
         return list(docs)
 
-    def get(self, job: str, image: str) -> Doc | None:
-        row = self._docs.find_one({"job": job, "image": image}, {"doc": 1})
-        return row["doc"] if row else None
-
     def known(self, job: str, images: Collection[str] | None = None) -> set[str]:
         query: dict[str, Any] = {"job": job}
         if images is not None:
@@ -74,6 +70,9 @@ class MongoDocuments(Documents):
             query["position"] = {"$gt": after}
         rows = self._docs.find(query, {"doc": 1}).sort("position", ASCENDING).limit(limit)
         return [row["doc"] for row in rows]
+
+    def matching(self, job: str, filters: Filters) -> int:
+        return self._docs.count_documents(_query(job, filters))
 
     def status_counts(self, job: str) -> tuple[int, int]:
         by_status = self._count_by([{"$match": {"job": job}}], "$status")

@@ -62,9 +62,6 @@ class SqlDocuments(Documents):
             )
         return [row.data for row in saved]
 
-    def get(self, job: str, image: str) -> Doc | None:
-        return Document.objects.filter(job_id=job, image_id=image).values_list("data", flat=True).first()
-
     def known(self, job: str, images: Collection[str] | None = None) -> set[str]:
         rows = Document.objects.filter(job_id=job)
         if images is not None:
@@ -78,6 +75,9 @@ class SqlDocuments(Documents):
         if after is not None:
             rows = rows.filter(position__gt=after)
         return list(rows.order_by("position").values_list("data", flat=True)[:limit])
+
+    def matching(self, job: str, filters: Filters) -> int:
+        return _matching(job, filters).count()
 
     def status_counts(self, job: str) -> tuple[int, int]:
         rows = Document.objects.filter(job_id=job).values_list("status").annotate(n=Count("id"))
