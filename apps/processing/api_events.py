@@ -26,7 +26,7 @@ class EventsView(APIView):
         """Server-sent events: `progress` when something moved, `state` when the job's state changed. The
         stream ends with the job, or after five minutes: connect again."""
         job = job_for(request.user, job_id)
-        response = StreamingHttpResponse(Stream(job.id), content_type="text/event-stream")
+        response = StreamingHttpResponse(Stream(job), content_type="text/event-stream")
         response["Cache-Control"] = "no-cache, no-transform"
         response["X-Accel-Buffering"] = "no"  # nginx would hold events back
         return response

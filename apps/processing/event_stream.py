@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,25 +22,31 @@ from marketplace.api import too_many
 
 POLL, HEARTBEAT, LONGEST = 0.5, 15.0, 300.0
 MAX_STREAMS = 12  # of this process; each holds one of its threads
+MAX_OF_ONE = 3  # of these, for one user
 _WATCHED = ("status", "reason", "attempt", "done", "failed", "output_folder_id", "cancel_requested_at")
 
-_open = threading.BoundedSemaphore(MAX_STREAMS)
+_open: Counter[str] = Counter()  # streams by owner
+_lock = threading.Lock()
 
 
 class Stream(Iterator[bytes]):
-    """The body of a response. Counts against MAX_STREAMS from its making until it ends or is closed."""
+    """The body of a response. Counts against MAX_STREAMS and MAX_OF_ONE from its making until it ends or is
+    closed."""
 
     def __init__(
         self,
-        job_id: str,
+        job: Job,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Raises ApiError 429 when this process has too many streams already."""
-        if not _open.acquire(blocking=False):
-            raise too_many("Too many live views are open. The page refreshes itself meanwhile.", 5)
+        """Raises ApiError 429 when this process, or the job's owner, has too many streams already."""
+        with _lock:
+            if _open[job.owner_id] >= MAX_OF_ONE or _open.total() >= MAX_STREAMS:
+                raise too_many("Too many live views are open. The page refreshes itself meanwhile.", 5)
+            _open[job.owner_id] += 1
+        self._owner = job.owner_id
         self._closed = False
-        self._lines = _lines(job_id, clock, sleep)
+        self._lines = _lines(job.id, clock, sleep)
 
     def __next__(self) -> bytes:
         try:
@@ -51,9 +58,13 @@ class Stream(Iterator[bytes]):
     def close(self) -> None:
         """Called by Django when the client is gone. A generator that was never begun has no `finally`, so
         the place is given back here."""
-        if not self._closed:
+        with _lock:
+            if self._closed:
+                return
             self._closed = True
-            _open.release()
+            _open[self._owner] -= 1
+            if not _open[self._owner]:
+                del _open[self._owner]
 
 
 def _lines(job_id: str, clock: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[str]:

@@ -61,6 +61,19 @@ def test_pages(alice_api, job):
     assert second["next"] is None
 
 
+def test_a_filtered_list_counts_what_it_holds(alice_api, job):
+    for query, count in [("", 5), ("?status=ok", 4), ("?status=failed&limit=1", 1), ("?label=cat", 0)]:
+        answer = alice_api.get(f"{BASE}/{job.id}/results{query}").json()
+        assert (answer["count"], answer["counts"]["status"]) == (count, {"ok": 4, "failed": 1})
+
+
+@pytest.mark.parametrize("name", ["", "/results", "/results.csv", "/log", "/events"])
+@pytest.mark.parametrize("odd", ["a%00", "%00", "é", "a" * 23])
+def test_what_can_be_no_id_is_not_there(alice_api, name, odd, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert alice_api.get(f"{BASE}/{odd}{name}").status_code == 404
+
+
 def test_filters(alice_api, job):
     add(job, 10, data=found("boat"))
     add(job, 11, data=found("cat", "cat"))
@@ -178,7 +191,7 @@ class Script:
 
 
 def events(job: Job, script: Script) -> list[tuple[str, dict]]:
-    body = b"".join(Stream(job.id, script.clock, script.sleep)).decode()
+    body = b"".join(Stream(job, script.clock, script.sleep)).decode()
     found = []
     for block in body.split("\n\n"):
         lines = dict(line.partition(": ")[::2] for line in block.splitlines())
@@ -210,7 +223,7 @@ def test_a_stream_says_nothing_while_nothing_moves_but_a_heartbeat(alice, submit
     job = submit(alice, count=4)
     controller.tick()
     script = Script()
-    lines = list(Stream(job.id, script.clock, script.sleep))
+    lines = list(Stream(job, script.clock, script.sleep))
     assert lines.count(b": still here\n\n") == pytest.approx(LONGEST / HEARTBEAT, abs=1)
     assert sum(line.startswith(b"event: progress") for line in lines) == 1
     assert script.now == pytest.approx(LONGEST, abs=POLL)
@@ -220,7 +233,7 @@ def test_an_idle_stream_costs_one_query_a_look(alice, submit, controller, django
     job = submit(alice, count=4)
     controller.tick()
     script = Script()
-    stream = Stream(job.id, script.clock, script.sleep)
+    stream = Stream(job, script.clock, script.sleep)
     for _ in range(3):
         next(stream)
     with django_assert_num_queries(int(HEARTBEAT / POLL)):
@@ -238,20 +251,35 @@ def test_a_stream_of_a_removed_job_ends(alice, submit, controller):
 
 
 def test_streams_are_limited_and_give_their_place_back(alice, submit, monkeypatch):
-    monkeypatch.setattr(event_stream, "_open", event_stream.threading.BoundedSemaphore(2))
+    monkeypatch.setattr(event_stream, "MAX_STREAMS", 2)
     job = submit(alice)
-    first, second = Stream(job.id), Stream(job.id)
+    first, second = Stream(job), Stream(job)
     with pytest.raises(ApiError) as caught:
-        Stream(job.id)
+        Stream(job)
     assert (caught.value.status_code, caught.value.wait) == (429, 5)
     first.close()  # never begun
     first.close()  # and closed twice
     next(second)
-    third = Stream(job.id)
+    third = Stream(job)
     with pytest.raises(ApiError):
-        Stream(job.id)
+        Stream(job)
     second.close()
     third.close()
+    assert not event_stream._open
+
+
+def test_nobody_takes_the_streams_of_all(alice, bob, submit):
+    job, other = submit(alice), submit(alice, name="Other")
+    streams = [Stream(job), Stream(job), Stream(other)]
+    with pytest.raises(ApiError) as caught:
+        Stream(other)
+    assert (caught.value.status_code, caught.value.wait) == (429, 5)
+    streams.append(Stream(submit(bob)))
+    streams.pop(0).close()
+    streams.append(Stream(other))
+    for stream in streams:
+        stream.close()
+    assert not event_stream._open
 
 
 def test_events_over_http(alice_api, job):
@@ -262,7 +290,7 @@ def test_events_over_http(alice_api, job):
 
 
 def test_too_many_streams_over_http(alice_api, job, monkeypatch):
-    monkeypatch.setattr(event_stream, "_open", event_stream.threading.Semaphore(0))
+    monkeypatch.setattr(event_stream, "MAX_STREAMS", 0)
     response = alice_api.get(f"{BASE}/{job.id}/events", headers={"Accept": "text/event-stream"})
     assert (response.status_code, response["Retry-After"]) == (429, "5")
     assert response.json()["error"]["code"] == "too_many"
