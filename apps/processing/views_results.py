@@ -15,6 +15,7 @@ from apps.drive.models import Attachment
 from apps.processing import queries
 from apps.processing.documents.base import Filters
 from apps.processing.models import Job, JobImage
+from marketplace.ids import is_id
 
 PAGE_SIZE = 60
 TEXT_BYTES = 2_000_000  # of a text or HTML result shown in the page; the whole file can be downloaded
@@ -53,7 +54,7 @@ def results(request: HttpRequest, job_id: str) -> HttpResponse:
 def result(request: HttpRequest, job_id: str, image_id: str) -> HttpResponse:
     """One photo of the job, with its neighbours."""
     job = queries.job_for_page(request.user, job_id)
-    row = JobImage.objects.filter(job=job, image_id=image_id).first()
+    row = JobImage.objects.filter(job=job, image_id=image_id).first() if is_id(image_id) else None
     if row is None:
         raise Http404("This job has no such photo.")
     item = _result_at(job, row)
@@ -86,11 +87,16 @@ def _filters(request: HttpRequest) -> Filters:
     status = get("status", "")
     return Filters(
         status=status if status in {"ok", "failed"} else "",
-        label=get("label", "")[:120],
+        label=_text(get("label"), 120),
         min_confidence=_share(get("min_confidence")),
-        rgb=get("rgb", "")[:20],
-        ryb=get("ryb", "")[:20],
+        rgb=_text(get("rgb"), 20),
+        ryb=_text(get("ryb"), 20),
     )
+
+
+def _text(text: str | None, limit: int) -> str:
+    """Without NUL, which PostgreSQL refuses to be asked about."""
+    return (text or "").replace("\x00", "")[:limit]
 
 
 def _share(text: str | None) -> float | None:

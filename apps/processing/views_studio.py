@@ -21,8 +21,10 @@ from apps.processing import catalog
 from apps.processing.catalog import App
 from apps.processing.views_folders import FolderChoice, folder_choices
 from marketplace.api import ApiError
+from marketplace.ids import is_id
 
 FILMSTRIP = 60  # photos in one answer of `photos`
+MAX_OPTIONS = 20_000  # characters of ?options=
 
 
 @login_required
@@ -76,14 +78,13 @@ def photos(request: HttpRequest, folder_id: str) -> JsonResponse:
 
 
 def _offset(request: HttpRequest, images: Any) -> int:
-    wanted = images.filter(pk=request.GET.get("image", "")).first()
+    image_id = request.GET.get("image", "")
+    wanted = images.filter(pk=image_id).first() if is_id(image_id) else None
     if wanted is not None:
         before = images.filter(Q(name__lt=wanted.name) | Q(name=wanted.name, pk__lt=wanted.pk)).count()
         return before - before % FILMSTRIP
-    try:
-        return max(0, int(request.GET.get("offset", "0")))
-    except ValueError:
-        return 0
+    text = request.GET.get("offset", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _opened(user: User, request: HttpRequest) -> tuple[Image | None, Folder | None, str]:
@@ -112,11 +113,11 @@ def _opened(user: User, request: HttpRequest) -> tuple[Image | None, Folder | No
 
 def _options(app: App, text: str) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The options of the address, and what is wrong with them: shown at the fields, never an error page."""
-    if not text:
+    if not text or len(text) > MAX_OPTIONS:
         return {}, {}
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}, {}
     if not isinstance(values, dict):
         return {}, {}

@@ -114,7 +114,7 @@ def test_a_failed_photo_says_why(alice_web, job):
 
 
 def test_text_is_shown_and_escaped(alice, alice_web, job):
-    item = store().get(job.id, row(job, 0).image_id)
+    [item] = store().page(job.id, limit=1)
     output = Image.objects.get(pk=item["output_image"])
     path = blob_path(alice.pk, "e" * 64)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,3 +156,10 @@ def test_a_photo_of_another_job_is_not_there(alice, alice_web, bob_web, job, sub
     other = submit(alice, name="Other")
     assert alice_web.get(f"/jobs/{job.pk}/results/{row(other, 0).image_id}/").status_code == 404
     assert bob_web.get(f"/jobs/{job.pk}/results/{row(job, 0).image_id}/").status_code == 404
+
+
+def test_addresses_and_filters_with_nul(alice_web, job):
+    assert alice_web.get(f"/jobs/{job.pk}/results/%00/").status_code == 404
+    assert alice_web.get("/jobs/a%00/results/").status_code == 404
+    filters = alice_web.get(f"/jobs/{job.pk}/results/?label=%00&rgb=a%00&ryb=%00").context["filters"]
+    assert (filters.label, filters.rgb, filters.ryb) == ("", "a", "")

@@ -83,10 +83,16 @@ def test_options_that_can_not_be_used_are_said_at_their_field(alice_web):
     assert f'id="option-contrast-error">{error}</p>' in response.content.decode()
 
 
-@pytest.mark.parametrize("text", ["not json", "[1]", "3"])
+@pytest.mark.parametrize("text", ["not json", "[1]", "3", "[" * 100_000, '{"a":' * 9_000])
 def test_options_that_are_no_options_are_ignored(alice_web, text):
     response = alice_web.get("/studio/bw/", {"options": text})
     assert (response.status_code, response.context["values"]) == (200, {})
+
+
+def test_options_nested_too_deep_are_said_at_their_field(alice_web):
+    deep = "[" * 400 + "]" * 400
+    response = alice_web.get("/studio/bw/", {"options": f'{{"contrast": {deep}}}'})
+    assert (response.status_code, list(response.context["errors"])) == (200, ["contrast"])
 
 
 def test_the_page_costs_the_same_with_many_folders(alice, alice_web, photos, django_assert_num_queries):
@@ -117,10 +123,17 @@ def test_the_strip_opens_around_a_photo(alice, alice_web, photos):
     assert image.pk in [photo["id"] for photo in shown["items"]]
 
 
-@pytest.mark.parametrize("offset", ["-5", "x", ""])
+@pytest.mark.parametrize("offset", ["-5", "x", "", "²", "9" * 20])
 def test_a_bad_offset_is_the_beginning(alice, alice_web, photos, offset):
     folder = photos(alice, 2)
     assert alice_web.get(f"/studio/photos/{folder.pk}/?offset={offset}").json()["offset"] == 0
+
+
+def test_an_id_that_can_be_none_opens_nothing(alice, alice_web, photos, django_assert_max_num_queries):
+    folder = photos(alice, 2)
+    assert alice_web.get(f"/studio/photos/{folder.pk}/?image=%00").json()["offset"] == 0
+    with django_assert_max_num_queries(2):
+        assert alice_web.get("/studio/photos/%00/").status_code == 404
 
 
 def test_the_strip_of_anothers_folder_is_not_there(alice, bob_web, photos):
