@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 import jobfolder
@@ -213,6 +215,18 @@ def test_an_idle_tick_is_a_handful_of_queries(controller, django_assert_max_num_
     clock.move(2)
     with django_assert_max_num_queries(3):
         controller.tick()
+
+
+def test_every_chore_is_done_soon_after_a_start(controller, clock):
+    """Also by a controller that is restarted again and again."""
+    chores, done = controller._chores, []
+    chores._table = [(every, partial(done.append, chore.__name__)) for every, chore in chores._table]
+    clock.move(61)
+    for _ in chores._table:
+        chores.run()
+    assert sorted(done) == sorted(["clean_finished", "clean_orphans", "purge_drive"])
+    chores.run()
+    assert len(done) == 3
 
 
 def test_two_controllers_one_acts(alice, submit, controller, engine, clock):

@@ -19,6 +19,7 @@ from apps.processing.services.states import FINISHED
 log = logging.getLogger(__name__)
 
 GRACE = timedelta(minutes=10)  # a finished job's folder can be looked at for so long
+FIRST = 60.0  # seconds after the start
 _BATCH = 50
 
 
@@ -33,7 +34,8 @@ class Chores:
             (300.0, self.clean_orphans),
             (3600.0, self.purge_drive),
         ]
-        self._due = [start + every for every, _ in self._table]
+        # Soon after a start: one that is restarted every hour must come to all of them.
+        self._due = [start + min(every, FIRST) for every, _ in self._table]
 
     def run(self) -> None:
         """At most one chore a call, so that a tick stays short. An error waits for the next turn."""
