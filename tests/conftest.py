@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -19,6 +22,7 @@ def _isolated(settings, tmp_path: Path):
     """Each test has its own data folder and cache, and no password hash costs more than it must."""
     settings.DATA_DIR = tmp_path / "data"
     settings.DATA_DIR.mkdir()
+    settings.FILE_UPLOAD_TEMP_DIR = settings.DATA_DIR / "drive" / ".incoming"
     cache = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(tmp_path)}
     settings.CACHES = {"default": cache}
     settings.WHITENOISE_AUTOREFRESH = True  # static files are served from where they are written
@@ -72,6 +76,17 @@ def charlie_api(db) -> APIClient:
 @pytest.fixture
 def staff_api(staff) -> APIClient:
     return _api(staff)
+
+
+@pytest.fixture
+def kept_connection() -> Iterator[None]:
+    """For tests that call the WSGI application themselves: the end of a request must not close the connection
+    that the test's transaction lives on. (Django's own test client sees to that.)"""
+    request_started.disconnect(close_old_connections)
+    request_finished.disconnect(close_old_connections)
+    yield
+    request_started.connect(close_old_connections)
+    request_finished.connect(close_old_connections)
 
 
 def _browser(user: User | None) -> Client:

@@ -8,4 +8,4 @@ import tempfile
 os.environ.setdefault("DEBUG", "true")
 os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="pixelyard-tests-"))
 
-from marketplace.settings import *  # noqa: E402, F403
+from marketplace.settings import *  # noqa: F403

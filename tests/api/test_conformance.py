@@ -57,5 +57,5 @@ schema = schema.exclude(path_regex=r"/events$")  # a stream that stays open; tes
         HealthCheck.filter_too_much,
     ],
 )
-def test_api_keeps_its_description(case, token):
+def test_api_keeps_its_description(case, token, kept_connection):
     case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, checks=CHECKS)

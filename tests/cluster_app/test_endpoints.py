@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 
 import pytest
+from django.db import connection
 
 import jobfolder
 from apps.cluster import endpoints
@@ -105,6 +106,14 @@ def _settings(settings, db):
     settings.BALANCING_POLICY = "round_robin"
     settings.PREVIEW_QUEUE = 1
     settings.RUNTIME_TOKEN = ""
+
+
+def ask_in_a_thread():
+    """A thread has a database connection of its own, which nobody else closes."""
+    try:
+        ask()
+    finally:
+        connection.close()
 
 
 def ask(**fields):
@@ -226,7 +235,7 @@ def test_beyond_slots_and_queue_it_is_429(serve, settings):
     settings.PREVIEW_QUEUE = 2
     server = serve("node-1", slots=1)
     server.gate.clear()
-    threads = [threading.Thread(target=ask) for _ in range(3)]
+    threads = [threading.Thread(target=ask_in_a_thread) for _ in range(3)]
     for thread in threads:
         thread.start()
     until(lambda: len(server.seen) == 3)
