@@ -20,6 +20,8 @@ from rest_framework import exceptions, status
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.response import Response
 
+from marketplace.incoming import FilesTooLarge
+
 Fields = Mapping[str, list[str]]
 
 
@@ -74,7 +76,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
     elif isinstance(error, RequestDataTooBig):
-        error = too_large("too_large", "The request is too large.")
+        text = str(error) if isinstance(error, FilesTooLarge) else "The request is too large."
+        error = too_large("too_large", text)
     elif isinstance(error, TooManyFieldsSent | TooManyFilesSent):
         error = invalid("malformed", "The request has too many fields or files.")
     if not isinstance(error, exceptions.APIException):

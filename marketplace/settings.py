@@ -167,6 +167,7 @@ QUOTA_BYTES = env.integer("QUOTA_BYTES", 5_000_000_000, low=1)
 TRASH_DAYS = env.integer("TRASH_DAYS", 30, low=1)
 MAX_JOB_IMAGES = env.integer("MAX_JOB_IMAGES", 10_000, low=1)
 MAX_RUNNING_JOBS = env.integer("MAX_RUNNING_JOBS", 8, low=1)
+MAX_QUEUED_JOBS = env.integer("MAX_QUEUED_JOBS", 100, low=1)
 JOB_IMAGE_SECONDS = env.integer("JOB_IMAGE_SECONDS", 60, low=1)
 PREVIEW_SECONDS = env.integer("PREVIEW_SECONDS", 20, low=1)
 PREVIEW_QUEUE = env.integer("PREVIEW_QUEUE", 8, low=1)
@@ -212,9 +213,16 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
-# A request body beyond this is refused; files are streamed to disk and have their own limit.
+# A request body beyond this is refused; files have limits of their own, in these handlers.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10_000_000
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000
+FILE_UPLOAD_HANDLERS = [
+    "marketplace.incoming.MembersOnly",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "marketplace.incoming.BoundedFiles",
+]
+# Where the drive stages its uploads: what a crash leaves there is swept, and /tmp may be small.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "drive" / ".incoming"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

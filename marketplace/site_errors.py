@@ -11,6 +11,7 @@ from django.template.loader import get_template
 from django.views.decorators.csrf import csrf_exempt, requires_csrf_token
 
 from marketplace.api import envelope
+from marketplace.incoming import FilesTooLarge
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -25,6 +26,8 @@ def unknown_api(request: HttpRequest, path: str = "") -> JsonResponse:
 
 @requires_csrf_token
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+    if isinstance(exception, FilesTooLarge):
+        return _answer(request, 413, "too_large", str(exception))
     return _answer(request, 400, "bad_request", "The request can't be understood.")
 
 
