@@ -141,6 +141,15 @@ def test_nonsense_is_401_in_the_envelope(db, token):
     assert response.json()["error"]["code"] == "not_authenticated"
 
 
+@pytest.mark.parametrize("method", ["get", "delete"])
+@pytest.mark.parametrize("odd", ["%00", "a%00b", "x" * 500, "%C3%A9"])
+def test_what_can_be_no_id_asks_the_database_nothing(alice_api, django_assert_num_queries, method, odd):
+    with django_assert_num_queries(0):
+        response = getattr(alice_api, method)(f"/api/v1/tokens/{odd}")
+
+    assert response.status_code == (404 if method == "delete" else 405)
+
+
 def test_no_token_is_401(charlie_api):
     assert charlie_api.get("/api/v1/me").status_code == 401
     assert charlie_api.get("/api/v1/tokens").status_code == 401

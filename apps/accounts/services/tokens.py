@@ -49,6 +49,11 @@ def revoke(token: ApiToken) -> None:
     ApiToken.objects.filter(digest=token.digest).delete()
 
 
+def revoke_by_password(user: User) -> int:
+    """For a password that is no more: whoever knew it may hold a token made with it. How many there were."""
+    return ApiToken.objects.filter(user=user, by_password=True).delete()[0]
+
+
 def revoke_all(user: User) -> int:
     return ApiToken.objects.filter(user=user).delete()[0]
 
