@@ -15,6 +15,7 @@ from apps.accounts.models import User
 from apps.drive.models import LIVE, Folder, Image, ShareLink
 
 PAGE = 60
+_CURSOR = 4096  # characters; the longest name, escaped, with its id takes fewer
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,11 @@ def encode_cursor(image: Image) -> str:
 
 
 def decode_cursor(cursor: str) -> tuple[str, str]:
+    if len(cursor) > _CURSOR:
+        raise ValueError("not a cursor")
     try:
         name, pk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, TypeError, binascii.Error, UnicodeError):
+    except (ValueError, TypeError, binascii.Error, UnicodeError, RecursionError):
         raise ValueError("not a cursor") from None
     if not isinstance(name, str) or not isinstance(pk, str) or "\0" in name + pk:
         raise ValueError("not a cursor")

@@ -25,7 +25,7 @@ from apps.drive.models import Attachment, Image
 # The bytes behind an id never change. `private`: they belong to whoever is logged in.
 _FOREVER = "private, max-age=31536000, immutable"
 _SHARED = "private, max-age=300"
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def content(

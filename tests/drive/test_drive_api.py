@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import zipfile
 
 import pytest
 from PIL import Image as Pillow
 
-from apps.drive import storage
+from apps.drive import names, queries, storage
 from apps.drive.models import Attachment, Folder, Image, ShareLink
 from apps.drive.services import folders, ingest, selection, shares
 from tests.drive import photos
@@ -150,6 +151,21 @@ def test_bad_image_list(alice_api, holiday, query):
     assert answer.status_code == (404 if query in {"folder=", "folder=nope"} else 422)
 
 
+@pytest.mark.parametrize("text", ["[" * 2900, "[" * 200_000, "[" * 100 + "]" * 100])
+def test_nested_cursor_is_none_of_ours(alice_api, holiday, text):
+    cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    answer = alice_api.get(API + f"images?folder={holiday.pk}&cursor={cursor}")
+
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (422, ["cursor"])
+
+
+def test_cursor_of_the_longest_name_is_ours(alice, holiday):
+    image = Image(name="\U0001f4f7" * names.IMAGE_CHARS, pk="0" * 22)
+
+    assert queries.decode_cursor(queries.encode_cursor(image)) == (image.name, image.pk)
+
+
 def test_rename_and_move_a_photo(alice_api, alice, holiday):
     other = folders.create(alice, "Other")
     image = photos.add(alice, holiday)
@@ -192,6 +208,9 @@ def test_content_is_what_was_uploaded_and_cached_for_good(alice_api, alice, holi
         ("bytes=-0", 416, slice(0, 0)),
         ("lines=1-2", 200, slice(None)),
         ("bytes=1-2,4-5", 200, slice(None)),
+        ("bytes=" + "9" * 18 + "-", 416, slice(0, 0)),
+        ("bytes=" + "9" * 5000 + "-", 200, slice(None)),
+        ("bytes=-" + "9" * 5000, 200, slice(None)),
     ],
 )
 def test_ranges(alice_api, alice, holiday, asked, status, part):
