@@ -38,14 +38,6 @@ def image_for(user: Person, image_id: str) -> Image:
     return image
 
 
-def any_folder_for(user: Person, folder_id: str) -> Folder:
-    """The user's folder, in the trash or not."""
-    folder = Folder.objects.filter(pk=folder_id, owner_id=user.pk).first() if is_id(folder_id) else None
-    if folder is None:
-        raise Http404("no such folder")
-    return folder
-
-
 def any_image_for(user: Person, image_id: str) -> Image:
     """The user's photo, in the trash or not. For its owner's thumbnails: one query, no walk."""
     image = Image.objects.filter(pk=image_id, owner_id=user.pk).first() if is_id(image_id) else None

@@ -3,6 +3,7 @@
     DATA_DIR/drive/<owner>/<sha256>          a photo or an attachment
     DATA_DIR/drive/.incoming/<random>        an upload on its way
     DATA_DIR/thumbs/<owner>/<sha256>.webp    derived, as is .view.webp; can be deleted at any time
+    DATA_DIR/cache/<owner>/...               what apps derived, a mosaic's tiles; can be deleted at any time
 
 A blob appears under its name complete and synced to disk, by a rename within one file system. Renames and
 unlinks of blobs happen under the owner's lock (`locks.owner`), so a sweep never deletes what an upload has
@@ -37,6 +38,10 @@ def drive_dir() -> Path:
 
 def thumbs_dir() -> Path:
     return settings.DATA_DIR / "thumbs"
+
+
+def cache_dir() -> Path:
+    return settings.DATA_DIR / "cache"
 
 
 def incoming_dir() -> Path:
@@ -96,6 +101,11 @@ class Staged:
             self._file = self.path.open("xb")
 
     @property
+    def held(self) -> int:
+        """Bytes that lie on the disk."""
+        return 0 if self.error else self.bytes
+
+    @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
@@ -104,7 +114,7 @@ class Staged:
         if self.error or self._file is None:
             return
         if self.bytes > self.limit:
-            self._give_up(
+            self.refuse(
                 too_large("too_large", f"The file is larger than {self.limit / 1e6:g} MB, the most allowed.")
             )
             return
@@ -112,7 +122,7 @@ class Staged:
             with full_disk_is_an_answer():
                 self._file.write(data)
         except ApiError as error:
-            self._give_up(error)
+            self.refuse(error)
             return
         self._hash.update(data)
 
@@ -126,7 +136,7 @@ class Staged:
             with full_disk_is_an_answer():
                 self._file.flush()
         except ApiError as error:
-            self._give_up(error)
+            self.refuse(error)
             raise
 
     def sync(self) -> None:
@@ -155,7 +165,8 @@ class Staged:
             self._file = None
         self.path.unlink(missing_ok=True)
 
-    def _give_up(self, error: ApiError) -> None:
+    def refuse(self, error: ApiError) -> None:
+        """From now on nothing is written, only counted, and `finish` raises this."""
         self.error = error
         self.close()
 

@@ -20,6 +20,7 @@ from django.utils.datastructures import MultiValueDict
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, DataAndFiles
 
+from apps.drive.services import quota
 from apps.drive.storage import Staged
 from marketplace.api import too_large
 
@@ -37,10 +38,16 @@ class StagedUpload(UploadedFile):
 
 
 class _Handler(FileUploadHandler):
-    """Stages every file, each up to the limit for photos."""
+    """Stages every file, each up to the limit for photos, all of them together up to what the quota leaves.
 
-    def __init__(self, sent_names: list[str]) -> None:
+    A file beyond the quota is only counted: its bytes must not fill the disk until somebody looks at them.
+    """
+
+    def __init__(self, sent_names: list[str], usage: quota.Usage) -> None:
         super().__init__()
+        self.usage = usage
+        self.held = 0  # bytes of this request that lie on the disk
+        self.without_room: set[Staged] = set()
         self.chunk_size = 1 << 18
         self.sent_names = sent_names
         self.all: list[Staged] = []
@@ -52,9 +59,18 @@ class _Handler(FileUploadHandler):
         self.all.append(self.staged)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        self.staged.write(raw_data)
+        staged = self.staged
+        held = staged.held
+        if staged.error is None and self.held + len(raw_data) > self.usage.left:
+            self.without_room.add(staged)
+            staged.refuse(quota.exceeded(self.usage, len(raw_data)))
+        staged.write(raw_data)
+        self.held += staged.held - held
 
     def file_complete(self, file_size: int) -> StagedUpload:
+        if self.staged in self.without_room:  # only now is its size known
+            used = quota.Usage(self.usage.used + self.held, self.usage.limit)
+            self.staged.error = quota.exceeded(used, file_size)
         self.complete.add(self.staged)
         return StagedUpload(self.staged, self.sent_names[-1], self.content_type or "")
 
@@ -88,7 +104,8 @@ class PhotoParser(BaseParser):
         request = (parser_context or {})["request"]
         meta = {**request.META, "CONTENT_TYPE": media_type}
         sent_names: list[str] = []
-        handler = _Handler(sent_names)
+        # Not the outer request's user: the CSRF check comes here while that is still being found out.
+        handler = _Handler(sent_names, quota.usage(request._request.user))
         try:
             parser = _NamesAsSent(meta, stream, [handler], "utf-8")
             parser.sent_names = sent_names

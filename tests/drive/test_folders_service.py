@@ -153,10 +153,12 @@ def test_restoring_everything_at_once_puts_things_where_they_were(alice, holiday
 def test_delete_for_good_takes_all_in_it(alice, holiday):
     inner = folders.create(alice, "inner", holiday)
     photos.add(alice, inner)
-    assert code_of(folders.delete, holiday) == "not_in_trash"
+    chosen = selection.Selection(folder_ids=[holiday.pk])
+    assert selection.delete(alice, chosen) == 0  # only what is in the trash
+    assert Image.objects.count() == 1
 
     folders.trash(holiday)
-    folders.delete(holiday)
+    selection.delete(alice, chosen)
 
     assert Folder.objects.count() == Image.objects.count() == 0
 

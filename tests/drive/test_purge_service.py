@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from apps.drive import storage
 from apps.drive.models import Attachment, Folder, Image
-from apps.drive.services import folders, images, owners, purge
+from apps.drive.services import folders, images, owners, purge, selection
 from tests.drive import photos
 
 
@@ -42,7 +45,7 @@ def test_bytes_that_nothing_names_go(alice, holiday):
     storage.blob_path(alice.pk, attached).write_bytes(b"text")
     Attachment.objects.create(image=kept, name="t", media_type="text/plain", sha256=attached, bytes=4)
     images.trash(deleted)
-    images.delete(deleted)
+    selection.delete(alice, selection.Selection(image_ids=[deleted.pk]))
 
     assert purge.blobs(grace=0) == 1
 
@@ -117,8 +120,53 @@ def test_bytes_of_an_owner_who_is_gone_are_found_later(alice, holiday):
     assert not (storage.drive_dir() / user_id).exists()
 
 
+def cached(owner_id: str, days: float = 0) -> Path:
+    """A cache file that was last written, and read, so many days ago."""
+    path = storage.cache_dir() / owner_id / "tiles" / "a.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"tiles")
+    then = time.time() - days * 86400
+    os.utime(path, (then, then))
+    return path
+
+
+def test_cache_of_an_owner_goes_with_them(alice, bob, django_capture_on_commit_callbacks):
+    mine, other = cached(alice.pk), cached(bob.pk)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        owners.delete_all(alice.pk)
+
+    assert not mine.parent.parent.exists()
+    assert other.exists()
+
+
+def test_cache_of_nobody_is_found_later(alice):
+    path, kept = cached("0" * 22), cached(alice.pk)
+
+    assert purge.caches() == 0
+    assert purge.caches(grace=0) == 1
+    assert not path.parent.parent.exists()
+    assert kept.exists()
+
+
+def test_cache_out_of_use_goes(alice, bob):
+    old, fresh = cached(alice.pk, days=30.1), cached(bob.pk, days=29.9)
+
+    assert purge.caches() == 1
+
+    assert (old.exists(), fresh.exists()) == (False, True)
+
+
+def test_cache_that_is_read_stays(alice):
+    path = cached(alice.pk, days=90)
+    os.utime(path, (time.time(), path.stat().st_mtime))
+
+    assert purge.caches() == 0
+    assert path.exists()
+
+
 def test_run_and_an_empty_drive(db):
-    assert purge.run() == {"trashed": 0, "blobs": 0, "incoming": 0}
+    assert purge.run() == {"trashed": 0, "blobs": 0, "incoming": 0, "cached": 0}
 
 
 @pytest.mark.parametrize(

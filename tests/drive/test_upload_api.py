@@ -197,6 +197,46 @@ def test_quota(alice_api, alice, holiday):
     assert len(blobs(alice)) == 2
 
 
+def test_beyond_the_quota_files_are_counted_and_not_stored(alice_api, alice, holiday, monkeypatch):
+    alice.quota_bytes = len(photos.photo(1)) + 1
+    alice.save()
+    most = 0
+    write = storage.Staged.write
+
+    def watched(staged, data):
+        nonlocal most
+        write(staged, data)
+        staged._file and staged._file.flush()
+        most = max(most, sum(path.stat().st_size for path in storage.incoming_dir().iterdir()))
+
+    monkeypatch.setattr(storage.Staged, "write", watched)
+    large = photos.photo(2) + b"\0" * 600_000
+
+    answer = upload(
+        alice_api, holiday, [("1.jpg", photos.photo(1)), *((f"{n}.jpg", large) for n in range(2, 6))]
+    )
+
+    rejected = answer.json()["rejected"]
+    assert [item["name"] for item in answer.json()["items"]] == ["1.jpg"]
+    assert [(row["name"], row["code"]) for row in rejected] == [
+        (f"{n}.jpg", "quota_exceeded") for n in range(2, 6)
+    ]
+    assert "this file needs 0.6 MB more" in rejected[0]["message"]
+    assert 0 < most <= alice.quota_bytes
+    assert incoming() == []
+
+
+def test_a_refused_file_leaves_its_room_to_the_next(alice_api, alice, holiday, settings):
+    settings.MAX_IMAGE_BYTES = 300_000
+    alice.quota_bytes = 350_000
+    alice.save()
+
+    answer = upload(alice_api, holiday, [("large.jpg", b"x" * 310_000), ("1.jpg", photos.photo(1))])
+
+    assert [row["code"] for row in answer.json()["rejected"]] == ["too_large"]
+    assert [item["name"] for item in answer.json()["items"]] == ["1.jpg"]
+
+
 def test_full_disk_is_507_and_keeps_nothing(alice_api, alice, holiday, monkeypatch):
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

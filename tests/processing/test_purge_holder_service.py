@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.drive import storage
 from apps.drive.models import Image
-from apps.drive.services import images, purge
+from apps.drive.services import images, purge, selection
 from apps.processing.models import Job
 from apps.processing.queries import needed_hashes
 from apps.processing.services import jobs
@@ -18,7 +18,7 @@ def test_bytes_of_an_unfinished_job_are_not_purged(alice, submit):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"a photo")
         images.trash(image)
-        images.delete(image)
+    selection.empty_trash(alice)
 
     assert purge.blobs(grace=0) == 0
     assert {sha for sha in inputs if storage.blob_path(alice.id, sha).exists()} == inputs

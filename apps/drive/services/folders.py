@@ -47,11 +47,6 @@ def ensure_path(owner: User, parent: Folder, parts: Sequence[str]) -> Folder:
     return parent
 
 
-def rename(folder: Folder, name: str) -> Folder:
-    """409 `name_taken`, 422 `bad_name`."""
-    return change(folder, name=name)
-
-
 def move(folder: Folder, parent: Folder | None, unique: bool = False) -> Folder:
     """Below `parent`, or to the top. 409 `name_taken` or `moved_into_itself`, 422 `too_deep`."""
     return change(folder, parent=parent, moving=True, unique=unique)
@@ -97,15 +92,6 @@ def restore(folder: Folder) -> Folder:
         folder.trashed_at = None
         _save(folder, ["name", "parent", "trashed_at"])
     return folder
-
-
-def delete(folder: Folder) -> None:
-    """For good, with all in it. 409 `not_in_trash`: only what was trashed before can go for good."""
-    with locks.owner(folder.owner_id):
-        folder.refresh_from_db(fields=["trashed_at"])
-        if folder.trashed_at is None:
-            raise conflict("not_in_trash", "Only what is in the trash can be deleted for good.")
-        folder.delete()
 
 
 def living_ancestor(folder_id: str | None) -> Folder | None:

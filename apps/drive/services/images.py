@@ -20,7 +20,7 @@ from apps.accounts.models import User
 from apps.drive import locks, names, storage, thumbnails
 from apps.drive.models import Folder, Image
 from apps.drive.services import folders, quota
-from marketplace.api import ApiError, conflict, invalid
+from marketplace.api import ApiError, invalid
 
 _BATCH = 500  # ids in one statement
 
@@ -82,11 +82,6 @@ def put(
     return Added(image, duplicate_of=twin)
 
 
-def rename(image: Image, name: str) -> Image:
-    """409 `name_taken`, 422 `bad_name`."""
-    return change(image, name=name)
-
-
 def change(image: Image, *, name: str | None = None, folder: Folder | None = None) -> Image:
     """Rename, move, or both at once. 409 `name_taken`, `folder_gone`; 422 `bad_name`."""
     name = image.name if name is None else names.check_image(name)
@@ -139,15 +134,6 @@ def place(rows: Sequence[tuple[str, str]], target: Folder) -> None:
     for start in range(0, len(free), _BATCH):
         batch = Image.objects.filter(pk__in=free[start : start + _BATCH])
         batch.update(folder=target, trashed_at=None)
-
-
-def delete(image: Image) -> None:
-    """For good. Its bytes go with the next purge, unless something else needs them. 409 `not_in_trash`."""
-    with locks.owner(image.owner_id):
-        image.refresh_from_db(fields=["trashed_at"])
-        if image.trashed_at is None:
-            raise conflict("not_in_trash", "Only what is in the trash can be deleted for good.")
-        image.delete()
 
 
 def _live(folder: Folder) -> QuerySet[Image]:

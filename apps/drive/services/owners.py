@@ -13,7 +13,7 @@ from apps.drive.models import Folder, Image
 def delete_all(user_id: str) -> None:
     """Every folder, photo, share and byte of a user. Call it before the user's row goes; again is no error.
 
-    The bytes go when the transaction commits; if that is cut off, the daily purge finds that they have no
+    The bytes go when the transaction commits; if that is cut off, a later purge finds that they have no
     owner.
     """
     with transaction.atomic():
@@ -24,5 +24,5 @@ def delete_all(user_id: str) -> None:
 
 def _delete_bytes(user_id: str) -> None:
     storage.blob_path(user_id, "0" * 64)  # refuses what is no user's id
-    for folder in (storage.drive_dir(), storage.thumbs_dir()):
+    for folder in (storage.drive_dir(), storage.thumbs_dir(), storage.cache_dir()):
         shutil.rmtree(folder / user_id, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What time deletes: the trash after TRASH_DAYS, and bytes that no row names any more.
+"""What time deletes: the trash after TRASH_DAYS, bytes that no row names any more, and caches out of use.
 
 Bytes are deleted under the owner's lock, after looking once more that no row names them. An upload takes the
 same lock to give its bytes their name and to make the row, in one transaction: so either the row is there
@@ -27,6 +27,7 @@ from apps.drive.models import Attachment, Folder, Image
 log = logging.getLogger(__name__)
 
 GRACE = 86400.0  # seconds since the file was made, moved or last found to be in use
+CACHE = 30 * 86400.0  # seconds without use after which a derived file goes
 _BATCH = 500
 
 # (owner, hashes) -> those that are needed although no row of the drive names them: a job's inputs.
@@ -40,9 +41,12 @@ def register_holder(holder: Holder) -> None:
 
 
 def run() -> dict[str, int]:
-    """Everything that is due; for a daily task. How many of what were deleted."""
-    done = {"trashed": expired_trash(), "blobs": blobs(), "incoming": incoming()}
-    log.info("purge: %(trashed)d from the trash, %(blobs)d blobs, %(incoming)d broken uploads", done)
+    """Everything that is due; for an hourly task. How many of what were deleted."""
+    done = {"trashed": expired_trash(), "blobs": blobs(), "incoming": incoming(), "cached": caches()}
+    log.info(
+        "purge: %(trashed)d from the trash, %(blobs)d blobs, %(incoming)d broken uploads, %(cached)d cached",
+        done,
+    )
     return done
 
 
@@ -85,6 +89,20 @@ def incoming(grace: float = GRACE) -> int:
     return len(old)
 
 
+def caches(grace: float = GRACE, unused: float = CACHE) -> int:
+    """What apps derived for owners who are gone, and what nobody has read or written for `unused` seconds."""
+    deleted = 0
+    for folder in _folders(storage.cache_dir()):
+        gone = not User.objects.filter(pk=folder.name).exists() and _is_old(folder, grace)
+        for path in [path for path in folder.rglob("*") if path.is_file()]:
+            if gone or _is_unused(path, unused):
+                path.unlink(missing_ok=True)
+                deleted += 1
+        if gone:
+            shutil.rmtree(folder, ignore_errors=True)
+    return deleted
+
+
 def _delete_unnamed(owner_id: str, hashes: set[str], grace: float) -> int:
     deleted = 0
     try:
@@ -119,6 +137,7 @@ def _owner_is_gone(folder: Path, grace: float) -> int:
     count = sum(1 for _ in folder.iterdir())
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(storage.thumbs_dir() / folder.name, ignore_errors=True)
+    shutil.rmtree(storage.cache_dir() / folder.name, ignore_errors=True)
     return count
 
 
@@ -128,6 +147,15 @@ def _is_old(path: Path, grace: float) -> bool:
         return time.time() - path.stat().st_ctime >= grace
     except FileNotFoundError:
         return False
+
+
+def _is_unused(path: Path, seconds: float) -> bool:
+    """Some file systems keep no access times; there it is how long ago it was written."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    return time.time() - max(found.st_atime, found.st_mtime) >= seconds
 
 
 def _folders(path: Path) -> Iterator[Path]:

@@ -39,10 +39,11 @@ def check(user: User, more: int) -> None:
     """413 `quota_exceeded` if `more` bytes don't fit. Hold the owner's lock until they are stored."""
     now = usage(user)
     if now.used + more > now.limit:
-        raise _exceeded(now, more)
+        raise exceeded(now, more)
 
 
-def _exceeded(now: Usage, more: int) -> ApiError:
+def exceeded(now: Usage, more: int) -> ApiError:
+    """The answer to a file of `more` bytes."""
     return too_large(
         "quota_exceeded",
         f"The drive is full: {now.used / 1e9:.2f} of {now.limit / 1e9:.2f} GB are used and this file needs "
