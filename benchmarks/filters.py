@@ -97,7 +97,8 @@ CASES = (
             " --size force && vips zoom {t}.png {o}.png 8 8",
         },
         {
-            "ImageMagick": f"{MOGRIFY} -path {{o}} -format png -scale 12.5% +dither -colors 16 -scale 800% {{i}}"
+            "ImageMagick": f"{MOGRIFY} -path {{o}} -format png -scale 12.5% +dither"
+            " -colors 16 -scale 800% {i}"
         },
         reduced=8,
     ),
