@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account import forms as allauth_forms
 from allauth.account.adapter import get_adapter
 from django import forms
 
@@ -51,3 +52,44 @@ class DeleteForm(forms.Form):
         if not get_adapter().reauthenticate(self._user, password):
             raise forms.ValidationError("The password is wrong. Nothing was deleted.")
         return password
+
+
+class Plain:
+    """For allauth's forms: no placeholders that say the label again, and help in one short line."""
+
+    HELP = {"password1": "At least 8 characters, and not one that many people use."}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():  # type: ignore[attr-defined]
+            field.widget.attrs.pop("placeholder", None)
+            field.help_text = self.HELP.get(name, "")
+            field.label = str(field.label).replace("Email", "E-mail")
+
+
+class SignUp(Plain, allauth_forms.SignupForm):
+    pass
+
+
+class LogIn(Plain, allauth_forms.LoginForm):
+    pass
+
+
+class ForgotPassword(Plain, allauth_forms.ResetPasswordForm):
+    pass
+
+
+class NewPassword(Plain, allauth_forms.ResetPasswordKeyForm):
+    pass
+
+
+class ChangePassword(Plain, allauth_forms.ChangePasswordForm):
+    pass
+
+
+class NewAddress(Plain, allauth_forms.AddEmailForm):
+    pass
+
+
+class Confirm(Plain, allauth_forms.ReauthenticateForm):
+    pass
