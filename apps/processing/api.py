@@ -99,7 +99,7 @@ class QuotesView(APIView):
         operation_id="quotes_create",
         tags=["jobs"],
         request=JobRequestSerializer,
-        responses={200: QuoteSerializer, **errors(403, 404, 415, 422)},
+        responses={200: QuoteSerializer, **errors(403, 404, 413, 415, 422, 429)},
     )
     def post(self, request: Request) -> Response:
         """What a job would cost and take. Checks everything that `POST jobs` checks; starts nothing."""
@@ -131,7 +131,7 @@ class JobsView(APIView):
         )
         pagination = Pagination()
         page = pagination.paginate_queryset(rows, request, view=self)
-        data = JobSerializer(page, many=True, context={"board": Board.now()}).data
+        data = JobSerializer(page, many=True, context={"board": Board.now(page)}).data
         return pagination.get_paginated_response(data)
 
     @extend_schema(
@@ -139,7 +139,7 @@ class JobsView(APIView):
         tags=["jobs"],
         request=JobRequestSerializer,
         parameters=[KEY],
-        responses={201: JobSerializer, **errors(403, 404, 415, 422)},
+        responses={201: JobSerializer, **errors(403, 404, 409, 413, 415, 422, 429)},
     )
     def post(self, request: Request) -> Response:
         """Queue a job over the photos that the folder holds now."""
@@ -179,7 +179,7 @@ class RetryView(APIView):
         tags=["jobs"],
         request=None,
         parameters=[KEY],
-        responses={200: JobSerializer, **errors(403, 404, 409, 422)},
+        responses={200: JobSerializer, **errors(403, 404, 409, 413, 422, 429)},
     )
     def post(self, request: Request, job_id: str) -> Response:
         """Queue the photos without a good result again: the failed ones, and those never reached."""

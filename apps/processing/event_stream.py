@@ -16,7 +16,6 @@ from typing import Any
 
 from apps.processing import queries
 from apps.processing.models import Job
-from apps.processing.services.estimates import Board
 from apps.processing.services.states import FINISHED
 from marketplace.api import too_many
 
@@ -92,7 +91,7 @@ def _tell(job_id: str, state_changed: bool) -> Iterator[str]:
     job = Job.objects.prefetch_related(queries.PLACEMENTS).filter(id=job_id).first()
     if job is None:
         return
-    progress = queries.progress(job, Board.now() if job.status == Job.Status.QUEUED else None)
+    progress = queries.progress(job)
     yield _event("progress", as_json(progress))
     if state_changed:
         state = {"status": job.status, "reason": progress.reason, "output_folder": job.output_folder_id}

@@ -117,8 +117,8 @@ PLACEMENTS = Prefetch("placements", queryset=Placement.objects.order_by("id"))
 
 
 def progress(job: Job, board: Board | None = None) -> Progress:
-    """Where the job stands now. `board`: pass one when asking about several jobs."""
-    board = board or (Board.now() if job.status in ACTIVE else _IDLE)
+    """Where the job stands now. `board`: pass one made for all of them when asking about several jobs."""
+    board = board or (Board.now([job]) if job.status in ACTIVE else _IDLE)
     lanes = _lanes(job)
     reason, position = job.reason, None
     if job.status == Job.Status.QUEUED:
@@ -142,7 +142,7 @@ def progress(job: Job, board: Board | None = None) -> Progress:
 
 _BETWEEN = "Waiting for a node to be free."
 _NO_NODE = "No node is alive: the job goes on as soon as one is."
-_IDLE = Board(entries=(), nodes=0, slots=0)
+_IDLE = Board()
 
 
 def _lanes(job: Job) -> list[Lane]:

@@ -9,7 +9,6 @@ from rest_framework import serializers
 from apps.processing import queries
 from apps.processing.catalog import App
 from apps.processing.models import Job
-from apps.processing.services.estimates import Board
 from apps.processing.services.jobs import MAX_PARALLELISM, JobRequest
 
 
@@ -75,7 +74,7 @@ class PriceSerializer(serializers.Serializer[Any]):
 
 
 class JobSerializer(serializers.Serializer[Job]):
-    """Pass `board` in the context when there are several: it is read once."""
+    """Pass a `board` made for them in the context when there are several: it is read once."""
 
     id = serializers.CharField()
     app = serializers.CharField()
@@ -102,7 +101,7 @@ class JobSerializer(serializers.Serializer[Job]):
     )
 
     def to_representation(self, job: Job) -> dict[str, Any]:
-        now = queries.progress(job, self.context.get("board") or Board.now())
+        now = queries.progress(job, self.context.get("board"))
         return super().to_representation(
             {  # type: ignore[arg-type]
                 **{name: getattr(job, name) for name in _COLUMNS},

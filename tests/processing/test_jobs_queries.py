@@ -147,3 +147,33 @@ def test_a_running_jobs_own_pace_is_trusted_once_there_is_one(alice, submit, clo
     job.done_before = 1
     assert estimates.images_per_second(job) is None
     assert estimates.eta(job, Board.now(), workers=1) == pytest.approx(5 * 0.025)
+
+
+def test_places_in_the_queue_are_by_age(alice, bob, photos, submit, engine, django_assert_num_queries):
+    engine.sync_nodes()
+    running = submit(bob, count=8, name="Running")
+    Job.objects.filter(id=running.id).update(status="running", done=4)
+    asked = [(bob, 2), (alice, 4), (bob, 1), (alice, 6)]
+    ids = [submit(owner, count=count, name=f"Of {count}").id for owner, count in asked]
+    ended = submit(alice, count=1, name="Ended")
+    Job.objects.filter(id=ended.id).update(status="failed")
+    mine = list(queries.jobs_of(alice))
+
+    with django_assert_num_queries(3):  # sums, places, nodes: for any number of jobs
+        board = Board.now(mine)
+
+    waiting = {job.id: board.waiting(job) for job in mine if job.status == "queued"}
+    assert [waiting[id_].position for id_ in (ids[1], ids[3])] == [2, 4]
+    assert waiting[ids[1]].seconds == pytest.approx((4 + 2) * 0.025 / 2)
+    assert waiting[ids[3]].seconds == pytest.approx((4 + 2 + 4 + 1) * 0.025 / 2)
+    assert waiting[ids[3]].reason == "Waiting: 2 nodes are busy with 4 jobs ahead."
+    assert board.waiting().position == 5
+    assert board.waiting().seconds == pytest.approx((4 + 2 + 4 + 1 + 6) * 0.025 / 2)
+
+
+def test_places_of_the_same_moment_are_by_id(alice, submit, clock):
+    ids = sorted(submit(alice, name=f"Folder {number}").id for number in range(3))
+    Job.objects.update(queued_at=clock.now())
+    rows = Job.objects.order_by("id")
+    board = Board.now(rows)
+    assert [(job.id, board.waiting(job).position) for job in rows] == list(zip(ids, (1, 2, 3), strict=True))

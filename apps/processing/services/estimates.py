@@ -6,10 +6,11 @@ ahead     the work of the jobs that come first
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
+from django.db.models import Count, ExpressionWrapper, F, FloatField, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import NullIf
 from django.utils import timezone
 
 from apps.cluster.queries import node_views
@@ -44,58 +45,59 @@ class Waiting:
     reason: str
 
 
+_WORK_LEFT = ExpressionWrapper(
+    F("estimated_seconds") * (F("total") - F("done")) / NullIf(F("total"), 0), output_field=FloatField()
+)
+
+
 @dataclass(frozen=True)
-class Entry:
-    """A job as the board sees it."""
+class Load:
+    """So many jobs, and the seconds of work that are left of them."""
 
-    id: str
-    status: str
-    queued_at: datetime
-    seconds: float  # of work left
+    jobs: int = 0
+    seconds: float = 0.0
 
-    @classmethod
-    def of(cls, job: Job) -> Entry:
-        return cls(job.id, job.status, job.queued_at, remaining_work(job))
+    def __add__(self, other: Load) -> Load:
+        return Load(self.jobs + other.jobs, self.seconds + other.seconds)
 
 
 @dataclass(frozen=True)
 class Board:
-    """A snapshot of everything that is queued or running, and of what can work: read once for a whole list.
+    """What is queued and running, and what can work: read once for a whole list, and as sums only.
 
     Positions are by age. The controller also shares nodes fairly between owners, so a short job of somebody
     who has nothing running starts earlier than its position says; never later.
     """
 
-    entries: Sequence[Entry]
-    nodes: int
-    slots: int
+    running: Load = Load()
+    queued: Load = Load()
+    before: Mapping[str, Load] = field(default_factory=dict)  # queued before each job that was asked about
+    nodes: int = 0
+    slots: int = 0
 
     @classmethod
-    def now(cls) -> Board:
-        jobs = Job.objects.filter(status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
-        fields = ("id", "status", "attempt", "total", "done", "queued_at", "estimated_seconds")
+    def now(cls, jobs: Iterable[Job] = ()) -> Board:
+        """`jobs`: those that will be shown; where they stand in the queue is looked up together."""
+        active = Job.objects.filter(status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
+        sums = active.order_by().values_list("status").annotate(jobs=Count("id"), seconds=Sum(_WORK_LEFT))
+        loads = {status: Load(count, seconds or 0.0) for status, count, seconds in sums}
         views = node_views()
         return cls(
-            entries=[Entry.of(job) for job in jobs.only(*fields).order_by("queued_at", "id")],
+            running=loads.get(Job.Status.RUNNING, Load()),
+            queued=loads.get(Job.Status.QUEUED, Load()),
+            before=_queued_before([job.id for job in jobs if job.status == Job.Status.QUEUED]),
             nodes=len(views),
             slots=sum(view.slots for view in views),
         )
 
     def waiting(self, job: Job | None = None) -> Waiting:
-        """For a queued job, or for one that would be submitted now."""
-        ahead = [
-            entry
-            for entry in self.entries
-            if entry.status == Job.Status.RUNNING
-            or job is None
-            or (entry.queued_at, entry.id) < (job.queued_at, job.id)
-        ]
-        ahead = [entry for entry in ahead if job is None or entry.id != job.id]
-        position = 1 + sum(entry.status == Job.Status.QUEUED for entry in ahead)
+        """For a queued job that the board was made for, or for one that would be submitted now."""
+        queued = self.queued if job is None else self.before.get(job.id, Load())
+        ahead = self.running + queued
         if not self.slots:
-            return Waiting(position, None, "No node is alive: the job starts as soon as one is.")
-        seconds = sum(entry.seconds for entry in ahead) / self.slots
-        return Waiting(position, seconds, self._reason(len(ahead)))
+            text = "No node is alive: the job starts as soon as one is."
+            return Waiting(1 + queued.jobs, None, text)
+        return Waiting(1 + queued.jobs, ahead.seconds / self.slots, self._reason(ahead.jobs))
 
     def _reason(self, ahead: int) -> str:
         if not ahead:
@@ -106,6 +108,20 @@ class Board:
     def lanes(self, parallelism: int) -> int:
         """How many workers a job can have at once."""
         return max(1, min(self.slots, parallelism or self.slots))
+
+
+def _queued_before(job_ids: Collection[str]) -> dict[str, Load]:
+    """What is queued before each of these jobs. One query, whatever their number."""
+    if not job_ids:
+        return {}
+    older = Q(queued_at__lt=OuterRef("queued_at")) | Q(queued_at=OuterRef("queued_at"), id__lt=OuterRef("id"))
+    ahead = Job.objects.filter(older, status=Job.Status.QUEUED).order_by().values("status")
+    rows = Job.objects.filter(id__in=job_ids).values_list(
+        "id",
+        Subquery(ahead.annotate(n=Count("id")).values("n")),
+        Subquery(ahead.annotate(seconds=Sum(_WORK_LEFT)).values("seconds")),
+    )
+    return {job_id: Load(count or 0, seconds or 0.0) for job_id, count, seconds in rows}
 
 
 def remaining_work(job: Job) -> float:
