@@ -29,7 +29,8 @@ KEY = OpenApiParameter(
     "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
-    description="Up to 80 printable characters. The same key does it once and gives the same answer.",
+    description="Up to 80 printable characters. The same key with the same body does it once, for seven "
+    "days. With another body it is 409 idempotency_key_reused.",
 )
 STATUS = OpenApiParameter("status", str, enum=[str(value) for value in Status.values])
 FILTERS = [

@@ -52,8 +52,6 @@ class Job(models.Model):
     estimated_seconds = models.FloatField(default=0, help_text="of work on one node, guessed at submit")
     price_held = models.PositiveBigIntegerField(default=0)
     price_charged = models.PositiveBigIntegerField(default=0)
-    idempotency_key = models.CharField(max_length=80, null=True, blank=True)  # noqa: DJ001 - NULL: no key
-    retry_key = models.CharField(max_length=80, null=True, blank=True)  # noqa: DJ001 - NULL: no key
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     created = models.DateTimeField(auto_now_add=True)
     queued_at = models.DateTimeField(default=timezone.now)
@@ -63,7 +61,6 @@ class Job(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["owner", "idempotency_key"], name="job_idempotency_key"),
             models.CheckConstraint(
                 condition=models.Q(done__lte=models.F("total")), name="job_done_at_most_total"
             ),
@@ -75,6 +72,23 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.app} over {self.folder_name}"
+
+
+class UsedKey(models.Model):
+    """An Idempotency-Key and the job it led to. Outlives the job, so a late repetition starts nothing."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=80)
+    operation = models.CharField(max_length=40, help_text="submit, or retry and the job")
+    body = models.CharField(max_length=64, blank=True, help_text="sha256 of what was asked for")
+    job_id = models.CharField(max_length=22)
+    created = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "key", "operation"], name="used_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.operation}"
 
 
 class JobImage(models.Model):

@@ -99,6 +99,22 @@ def test_the_same_idempotency_key_gives_the_same_answer(alice_api, body):
     second = alice_api.post(f"{BASE}/jobs", body, format="json", headers={"Idempotency-Key": "k"})
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
+    other = alice_api.post(
+        f"{BASE}/jobs", body | {"parallelism": 1}, format="json", headers={"Idempotency-Key": "k"}
+    )
+    assert error(other) == (409, "idempotency_key_reused")
+    assert Job.objects.count() == 1
+
+
+def test_a_full_drive_and_a_full_queue_are_answers(alice, alice_api, body, settings):
+    settings.MAX_QUEUED_JOBS = 1
+    alice_api.post(f"{BASE}/jobs", body, format="json")
+    for path in ("jobs", "quotes"):
+        response = alice_api.post(f"{BASE}/{path}", body, format="json")
+        assert (error(response), response["Retry-After"]) == ((429, "too_many"), "30")
+    settings.QUOTA_BYTES = 1
+    for path in ("jobs", "quotes"):
+        assert error(alice_api.post(f"{BASE}/{path}", body, format="json")) == (413, "quota_exceeded")
     assert Job.objects.count() == 1
 
 
@@ -158,11 +174,10 @@ def test_the_list_costs_the_same_for_one_job_and_for_many(
     alice, alice_api, submit, controller, engine, django_assert_num_queries
 ):
     def cost() -> int:
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):  # count, page, placements; sums, places in the queue, nodes
             return alice_api.get(f"{BASE}/jobs").json()["count"]
 
     submit(alice, count=1)
-    controller.tick()
     assert cost() == 1
     for number in range(6):
         run_to_end(controller, engine, submit(alice, count=2, name=f"Folder {number}"))

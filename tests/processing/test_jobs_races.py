@@ -54,6 +54,22 @@ def test_the_same_key_makes_one_job(owner, photos):
     assert JobImage.objects.count() == 2
 
 
+def test_two_requests_with_one_key_start_one_job(owner, photos):
+    requests = [JobRequest(app=app, folder=photos(owner, 2, app).id) for app in ("bw", "ascii")]
+    answers = at_once(
+        [lambda request=request: jobs.submit(owner, request, key="k").id for request in requests]
+    )
+    assert sorted(answers) == sorted([Job.objects.get().id, "idempotency_key_reused"])
+
+
+def test_the_last_place_in_the_queue_is_given_once(owner, photos, settings):
+    settings.MAX_QUEUED_JOBS = 2
+    request = JobRequest(app="bw", folder=photos(owner, 1).id)
+    answers = at_once([lambda: jobs.submit(owner, request).status] * 5)
+    assert sorted(answers) == ["queued"] * 2 + ["too_many"] * 3
+    assert Job.objects.count() == 2
+
+
 def test_one_retry_of_several_wins(owner, submit):
     job = submit(owner, 2)
     Job.objects.update(status="failed")

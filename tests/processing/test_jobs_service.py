@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.drive.models import Image
+from apps.drive.services import quota
 from apps.processing import folders
 from apps.processing.documents import store
 from apps.processing.models import Job, JobImage, Placement
@@ -122,16 +123,108 @@ def test_the_same_key_gives_the_same_job(alice, bob, photos):
     request = JobRequest(app="bw", folder=photos(alice).id)
     first = jobs.submit(alice, request, key="k1")
     assert jobs.submit(alice, request, key="k1") == first
-    assert jobs.submit(alice, JobRequest(app="nothing", folder="nothing"), key="k1") == first
     assert jobs.submit(alice, request, key="k2") != first
     theirs = jobs.submit(bob, JobRequest(app="bw", folder=photos(bob).id), key="k1")
     assert theirs.owner == bob
+
+
+def test_a_key_with_another_request_is_refused(alice, photos):
+    folder = photos(alice)
+    first = jobs.submit(alice, JobRequest(app="bw", folder=folder.id, params={"mode": "otsu"}), key="k1")
+    for other in (
+        JobRequest(app="bw", folder=folder.id),
+        JobRequest(app="ascii", folder=folder.id, params={"mode": "otsu"}),
+        JobRequest(app="bw", folder=folder.id, params={"mode": "otsu"}, parallelism=1),
+    ):
+        error = refused(jobs.submit, alice, other, key="k1")
+        assert (error.status_code, error.code) == (409, "idempotency_key_reused")
+    assert list(Job.objects.all()) == [first]
+
+
+def test_the_order_of_options_makes_no_other_request(alice, photos):
+    folder, options = photos(alice), {"mode": "otsu", "contrast": 0.5}
+    first = jobs.submit(alice, JobRequest(app="bw", folder=folder.id, params=options), key="k")
+    turned = dict(reversed(options.items()))
+    assert jobs.submit(alice, JobRequest(app="bw", folder=folder.id, params=turned), key="k") == first
+
+
+def test_a_key_whose_job_was_removed_starts_no_second_one(alice, photos):
+    request = JobRequest(app="bw", folder=photos(alice).id)
+    job = jobs.submit(alice, request, key="k")
+    jobs.cancel(alice, job.id)
+    jobs.remove(alice, job.id)
+    error = refused(jobs.submit, alice, request, key="k")
+    assert (error.status_code, error.code) == (409, "job_removed")
+    assert not Job.objects.exists()
+
+
+def test_a_key_is_forgotten_after_a_week(alice, photos, clock, controller):
+    request = JobRequest(app="bw", folder=photos(alice).id)
+    first = jobs.submit(alice, request, key="k")
+    clock.move(7 * 86_400 - 60)
+    controller._chores.forget_keys()
+    assert jobs.submit(alice, request, key="k") == first
+    clock.move(120)
+    controller._chores.forget_keys()
+    assert jobs.submit(alice, request, key="k") != first
+
+
+def test_a_repeated_request_is_answered_whatever_has_changed_since(alice, photos, settings):
+    folder = photos(alice)
+    request = JobRequest(app="bw", folder=folder.id)
+    first = jobs.submit(alice, request, key="k")
+    folder.images.all().delete()
+    settings.MAX_QUEUED_JOBS = 1
+    assert jobs.submit(alice, request, key="k") == first
 
 
 @pytest.mark.parametrize("key", ["x" * 81, "a\nb", "a\x00"])
 def test_a_key_that_cant_be_used(alice, photos, key):
     error = refused(jobs.submit, alice, JobRequest(app="bw", folder=photos(alice).id), key=key)
     assert (error.code, list(error.fields)) == ("invalid", ["Idempotency-Key"])
+
+
+# --- room ------------------------------------------------------------------------------------------
+
+
+def test_without_room_in_the_drive_nothing_is_started(alice, bob, photos, submit):
+    failed = submit(alice)
+    Job.objects.update(status="failed")
+    request = JobRequest(app="bw", folder=photos(alice, name="Other").id)
+    used = quota.usage(alice).used
+    alice.quota_bytes = used + 1
+    jobs.quote(alice, request)
+    alice.quota_bytes = used
+    for call in (
+        lambda: jobs.quote(alice, request),
+        lambda: jobs.submit(alice, request),
+        lambda: jobs.retry(alice, failed.id),
+    ):
+        error = refused(call)
+        assert (error.status_code, error.code) == (413, "quota_exceeded")
+    assert list(Job.objects.values_list("id", "status", "attempt")) == [(failed.id, "failed", 1)]
+    assert jobs.submit(bob, JobRequest(app="bw", folder=photos(bob).id)).status == "queued"
+
+
+def test_nobody_queues_without_end(alice, bob, photos, submit, settings):
+    settings.MAX_QUEUED_JOBS = 2
+    failed = submit(alice)
+    Job.objects.update(status="failed")
+    running = submit(alice, name="Running")
+    Job.objects.filter(id=running.id).update(status="running")
+    first, _ = submit(alice, name="First"), submit(alice, name="Second")
+    request = JobRequest(app="bw", folder=photos(alice, name="Third").id)
+    for call in (
+        lambda: jobs.quote(alice, request),
+        lambda: jobs.submit(alice, request),
+        lambda: jobs.retry(alice, failed.id),
+    ):
+        error = refused(call)
+        assert (error.status_code, error.code, error.wait) == (429, "too_many", 30)
+    assert Job.objects.filter(owner=alice).count() == 4
+    submit(bob)
+    jobs.cancel(alice, first.id)
+    assert jobs.retry(alice, failed.id).attempt == 2
 
 
 # --- quote ----------------------------------------------------------------------------------------
@@ -312,6 +405,23 @@ def test_a_key_retries_once(alice, submit, controller, engine):
     assert jobs.retry(alice, job.id, key="again").attempt == 2
     assert Job.objects.get(id=job.id).status == "failed"
     assert jobs.retry(alice, job.id, key="once more").attempt == 3
+    run_to_end(controller, engine, job, lambda image: "truncated")
+    for key in ("again", "once more"):  # a late repetition of either
+        assert jobs.retry(alice, job.id, key=key).attempt == 3
+    assert Job.objects.get(id=job.id).status == "failed"
+
+
+def test_a_key_is_used_once_for_each_job(alice, photos, submit):
+    first, second = submit(alice), submit(alice, name="Other")
+    Job.objects.update(status="failed")
+    assert [jobs.retry(alice, job.id, key="k").attempt for job in (first, second)] == [2, 2]
+
+
+def test_a_retry_that_was_refused_does_not_use_up_its_key(alice, submit, controller, engine):
+    job = submit(alice, count=1)
+    assert refused(jobs.retry, alice, job.id, key="k").code == "not_finished"
+    run_to_end(controller, engine, job, lambda image: "truncated")
+    assert jobs.retry(alice, job.id, key="k").attempt == 2
 
 
 def test_retry_refusals(alice, submit, controller, engine, apps):

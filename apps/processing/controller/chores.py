@@ -1,4 +1,5 @@
-"""What needs doing now and then: old job folders, folders of nobody, the drive's trash."""
+"""What needs doing now and then: old job folders, folders of nobody, the drive's trash, old
+Idempotency-Keys."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import jobfolder
 from apps.cluster.engines import Engine
 from apps.processing.controller.placing import LIVE
 from apps.processing.models import Job
+from apps.processing.services import once
 from apps.processing.services.states import FINISHED
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class Chores:
             (10.0, self.clean_finished),
             (300.0, self.clean_orphans),
             (3600.0, self.purge_drive),
+            (3600.0, self.forget_keys),
         ]
         # Soon after a start: one that is restarted every hour must come to all of them.
         self._due = [start + min(every, FIRST) for every, _ in self._table]
@@ -79,6 +82,9 @@ class Chores:
         from apps.drive.tasks import purge
 
         purge.delay()
+
+    def forget_keys(self) -> None:
+        once.forget_old(self._now())
 
 
 def _folders(root: Path) -> list[Path]:

@@ -9,25 +9,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.cluster.services.balancing import current_policy, policy_names
 from apps.drive import access as drive
+from apps.drive import locks
 from apps.drive.models import Folder
 from apps.drive.queries import live_images
+from apps.drive.services import quota
 from apps.processing import access, catalog
 from apps.processing.catalog import App
 from apps.processing.documents import store
 from apps.processing.models import Job, JobImage
-from apps.processing.services import estimates, states
+from apps.processing.services import estimates, once, states
 from apps.processing.services.wakeup import bell
-from marketplace.api import ApiError, conflict, invalid
+from marketplace.api import ApiError, conflict, invalid, too_large, too_many
 
 MAX_PARALLELISM = 1000
-_KEY_LENGTH = 80
 _BATCH = 500
+_RETRY_AFTER = 30  # seconds, for who has too many jobs queued
 _STOPPING = "Stopping: the photos in hand are finished first."
 
 
@@ -74,6 +76,7 @@ class _Plan:
 
 def quote(user: User, request: JobRequest) -> Quote:
     """What the job would cost and take. The same checks and errors as `submit`; nothing is stored."""
+    _check_room(user)
     plan = _checked(user, request)
     board = estimates.Board.now()
     waiting = board.waiting()
@@ -82,25 +85,35 @@ def quote(user: User, request: JobRequest) -> Quote:
 
 
 def submit(user: User, request: JobRequest, key: str | None = None) -> Job:
-    """A queued job. The same `key` (Idempotency-Key) gives the same job, whatever else is sent.
+    """A queued job. The same `key` (Idempotency-Key) with the same request gives the same job.
 
-    404: app, folder. 422: `invalid` (fields), `empty_folder`, `too_many_images`.
+    404: app, folder. 409: `idempotency_key_reused`, `job_removed`. 413: `quota_exceeded`. 422: `invalid`
+    (fields), `empty_folder`, `too_many_images`. 429: `too_many` are queued.
     """
-    _check_key(key)
-    if key and (job := Job.objects.filter(owner=user, idempotency_key=key).first()):
-        return job
+    once.check(key)
+    body = once.digest(request) if key else ""
+    if earlier := _submitted(user, key, body):
+        return earlier
+    _check_room(user)
     plan = _checked(user, request)
-    try:
-        with transaction.atomic():
-            job = _store(user, plan, key)
-            transaction.on_commit(bell().ring)
-    except IntegrityError:
-        # The same key at the same moment: the other one won. Any other conflict is a real error.
-        winner = Job.objects.filter(owner=user, idempotency_key=key).first() if key else None
-        if winner is None:
-            raise
-        return winner
+    with locks.owner(user.pk):
+        if earlier := _submitted(user, key, body):
+            return earlier  # the same key at the same moment: the other request won
+        _check_room(user)
+        job = _store(user, plan)
+        once.remember(user, key, once.SUBMIT, job.id, body)
+        transaction.on_commit(bell().ring)
     states.note(job, "state", "1:queued", actor=user.email, data={"status": "queued"})
+    return job
+
+
+def _submitted(user: User, key: str | None, body: str) -> Job | None:
+    """The job that this key has started."""
+    job_id = once.done(user, key, once.SUBMIT, body)
+    job = Job.objects.filter(id=job_id, owner=user).first() if job_id else None
+    if job_id and job is None:
+        text = "The job of this Idempotency-Key was removed. To run it again, send a new key."
+        raise conflict("job_removed", text)
     return job
 
 
@@ -125,11 +138,13 @@ def cancel(user: User, job_id: str) -> Job:
 def retry(user: User, job_id: str, key: str | None = None) -> Job:
     """Queue again what has no result: failed photos, and those that a cancelled job never reached.
 
-    The same `key` retries once. 409: `not_finished`, `nothing_to_retry`, `app_gone`.
+    The same `key` retries the job once. 409: `not_finished`, `nothing_to_retry`, `app_gone`. 413:
+    `quota_exceeded`. 429: `too_many` are queued.
     """
-    _check_key(key)
+    once.check(key)
     job = access.job_for(user, job_id)
-    if key and job.retry_key == key:
+    operation = once.retry_of(job.id)
+    if once.done(user, key, operation):
         return job
     if job.status not in states.FINISHED:
         raise conflict("not_finished", f"The job is {job.status}. Cancel it first, or wait for its end.")
@@ -139,12 +154,16 @@ def retry(user: User, job_id: str, key: str | None = None) -> Job:
     app = catalog.find(job.app)
     if app is None:
         raise conflict("app_gone", f"{job.app_title} can't be run any more.")
-    if not _queue_again(job, app, ok, key, user.email):
-        job.refresh_from_db()
-        if key and job.retry_key == key:
-            return job
-        raise conflict("not_finished", "The job was started again at the same moment.")
-    bell().ring()
+    with locks.owner(user.pk):
+        if once.done(user, key, operation):
+            return access.job_for(user, job_id)  # the same key at the same moment: the other request won
+        _check_room(user)
+        if not _queue_again(job, app, ok, user.email):
+            raise conflict("not_finished", "The job was started again at the same moment.")
+        once.remember(user, key, operation, job.id)
+        transaction.on_commit(bell().ring)
+    # The controller does this again before it starts the attempt, should this process die here.
+    store().delete(job.id, status="failed", before_attempt=job.attempt)
     return job
 
 
@@ -157,8 +176,8 @@ def remove(user: User, job_id: str) -> None:
     store().forget(job.id)  # its job folder has no row now: the controller deletes it
 
 
-def _queue_again(job: Job, app: App, ok: int, key: str | None, actor: str) -> bool:
-    moved = states.move(
+def _queue_again(job: Job, app: App, ok: int, actor: str) -> bool:
+    return states.move(
         job,
         Job.Status.QUEUED,
         actor=actor,
@@ -167,20 +186,15 @@ def _queue_again(job: Job, app: App, ok: int, key: str | None, actor: str) -> bo
         done=ok,
         done_before=ok,
         failed=0,
-        retry_key=key,
         queued_at=timezone.now(),
         started=None,
         finished=None,
         cleaned_at=None,
         cancel_requested_at=None,
     )
-    if moved:
-        # The controller does this again before it starts the attempt, should this process die here.
-        store().delete(job.id, status="failed", before_attempt=job.attempt)
-    return moved
 
 
-def _store(user: User, plan: _Plan, key: str | None) -> Job:
+def _store(user: User, plan: _Plan) -> Job:
     job = Job.objects.create(
         owner=user,
         app=plan.app.id,
@@ -195,12 +209,25 @@ def _store(user: User, plan: _Plan, key: str | None) -> Job:
         total=len(plan.images),
         estimated_seconds=plan.work,
         price_held=plan.price,
-        idempotency_key=key or None,
     )
     for image in plan.images:
         image.job = job
     JobImage.objects.bulk_create(plan.images, batch_size=_BATCH)
     return job
+
+
+def _check_room(user: User) -> None:
+    """Room for results in the drive, and in the queue. What was accepted earlier is never stopped for it."""
+    usage = quota.usage(user)
+    if not usage.left:
+        text = (
+            f"The drive is full: {usage.used / 1e9:.2f} of {usage.limit / 1e9:.2f} GB are used, and results "
+            "need room. Deleting photos for good, or emptying the trash, makes some. Nothing was started."
+        )
+        raise too_large("quota_exceeded", text)
+    if Job.objects.filter(owner=user, status=Job.Status.QUEUED).count() >= settings.MAX_QUEUED_JOBS:
+        text = f"{settings.MAX_QUEUED_JOBS} of your jobs are waiting, the most allowed. Nothing was started."
+        raise too_many(f"{text} Try again when one has begun.", _RETRY_AFTER)
 
 
 def _checked(user: User, request: JobRequest) -> _Plan:
@@ -266,9 +293,3 @@ def _apply_image_params(
         by_id[image_id].params = checked
     if fields:
         raise invalid("invalid", "Some options of single photos can't be accepted.", fields)
-
-
-def _check_key(key: str | None) -> None:
-    if key is not None and (len(key) > _KEY_LENGTH or not key.isprintable()):
-        text = f"must be at most {_KEY_LENGTH} printable characters"
-        raise invalid("invalid", "The Idempotency-Key can't be used.", {"Idempotency-Key": [text]})
