@@ -84,7 +84,7 @@ def _plain(part: str, check: Callable[[], None], good: str, remedy: str) -> Find
 
 
 def _settings() -> Iterator[Finding]:
-    wrong = [message for message in run_checks() if message.is_serious()]
+    wrong = [found for found in run_checks() if found.is_serious() and not found.is_silenced()]
     for message in wrong:
         yield Finding("settings", "fail", f"{message.msg} {message.hint or ''}".strip())
     if settings.DEBUG:

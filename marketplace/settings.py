@@ -137,6 +137,15 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if BASE_URL.startswith("https:") else "http"
+ACCOUNT_FORMS = {
+    "signup": "apps.accounts.forms.SignUp",
+    "login": "apps.accounts.forms.LogIn",
+    "reset_password": "apps.accounts.forms.ForgotPassword",
+    "reset_password_from_key": "apps.accounts.forms.NewPassword",
+    "change_password": "apps.accounts.forms.ChangePassword",
+    "add_email": "apps.accounts.forms.NewAddress",
+    "reauthenticate": "apps.accounts.forms.Confirm",
+}
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "20/m/ip,5/5m/key",
@@ -223,6 +232,7 @@ FILE_UPLOAD_HANDLERS = [
 ]
 # Where the drive stages its uploads: what a crash leaves there is swept, and /tmp may be small.
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "drive" / ".incoming"
+SILENCED_SYSTEM_CHECKS = ["files.E001"]  # that folder is made when the first file comes
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
