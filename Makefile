@@ -41,7 +41,7 @@ lint: $(VENV)/.dev ## Check style, types, templates and spelling; change nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@DEBUG=true $(BIN)/mypy
-	@$(BIN)/djlint --check --lint --quiet apps marketplace
+	@$(BIN)/djlint --lint --quiet apps marketplace
 	@$(BIN)/codespell
 
 fix: $(VENV)/.dev ## Repair what lint can repair by itself

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.parsers import JSONParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +18,7 @@ from apps.accounts.serializers import (
 )
 from apps.accounts.services import logins, tokens
 from marketplace.api_docs import errors, listing
+from marketplace.parsers import JSONParser
 
 
 class TokenView(APIView):

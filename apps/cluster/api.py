@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,6 +21,7 @@ from apps.cluster.services import balancing, nodes
 from loadbalancer import registry
 from marketplace.api import Pagination
 from marketplace.api_docs import errors, listing
+from marketplace.parsers import JSONParser
 
 _READ = (406,)
 _CHANGE = (403, 406, 415, 422)  # what a change by anyone can be refused for

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -29,6 +29,7 @@ from apps.processing.services import jobs, previews
 from apps.processing.services.estimates import Board
 from marketplace.api import ApiError, Pagination, invalid
 from marketplace.api_docs import listing
+from marketplace.parsers import JSONParser
 
 
 class AppsView(APIView):

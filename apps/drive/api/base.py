@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rest_framework.parsers import JSONParser
 from rest_framework.views import APIView
+
+from marketplace.parsers import JSONParser
 
 
 class JsonView(APIView):

@@ -35,10 +35,10 @@ function reload(said = "") {
   location.reload();
 }
 
-const said = sessionStorage.getItem(SAID);
-if (said) {
+const before = sessionStorage.getItem(SAID);
+if (before) {
   sessionStorage.removeItem(SAID);
-  toast(said, "good");
+  toast(before, "good");
 }
 
 page.addEventListener("click", async (event) => {
