@@ -142,21 +142,12 @@ def retry(user: User, job_id: str, key: str | None = None) -> Job:
     `quota_exceeded`. 429: `too_many` are queued.
     """
     once.check(key)
-    job = access.job_for(user, job_id)
-    operation = once.retry_of(job.id)
-    if once.done(user, key, operation):
-        return job
-    if job.status not in states.FINISHED:
-        raise conflict("not_finished", f"The job is {job.status}. Cancel it first, or wait for its end.")
-    ok, _ = store().status_counts(job.id)
-    if ok >= job.total:
-        raise conflict("nothing_to_retry", "Every photo of this job has a result.")
-    app = catalog.find(job.app)
-    if app is None:
-        raise conflict("app_gone", f"{job.app_title} can't be run any more.")
-    with locks.owner(user.pk):
+    operation = once.retry_of(job_id)
+    with locks.owner(user.pk):  # looked at under the lock: the same key at the same moment finds the other's
+        job = access.job_for(user, job_id)
         if once.done(user, key, operation):
-            return access.job_for(user, job_id)  # the same key at the same moment: the other request won
+            return job
+        app, ok = _retriable(job)
         _check_room(user)
         if not _queue_again(job, app, ok, user.email):
             raise conflict("not_finished", "The job was started again at the same moment.")
@@ -174,6 +165,19 @@ def remove(user: User, job_id: str) -> None:
     if not rows.delete()[0]:
         raise conflict("not_finished", f"The job is {job.status}. Cancel it before removing it.")
     store().forget(job.id)  # its job folder has no row now: the controller deletes it
+
+
+def _retriable(job: Job) -> tuple[App, int]:
+    """The app to run it with, and how many photos have a result already. 409 where there is nothing to do."""
+    if job.status not in states.FINISHED:
+        raise conflict("not_finished", f"The job is {job.status}. Cancel it first, or wait for its end.")
+    ok, _ = store().status_counts(job.id)
+    if ok >= job.total:
+        raise conflict("nothing_to_retry", "Every photo of this job has a result.")
+    app = catalog.find(job.app)
+    if app is None:
+        raise conflict("app_gone", f"{job.app_title} can't be run any more.")
+    return app, ok
 
 
 def _queue_again(job: Job, app: App, ok: int, actor: str) -> bool:
