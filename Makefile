@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
+# What converts uploaded checkpoints and trains the sample weights; serving never imports it. Installed by pip,
+# outside the lock: which build fits (CPU, CUDA) is the machine's affair.
+TORCH_VERSION := 2.13.0
 export UV_SYSTEM_CERTS := true
 export PYTHONDONTWRITEBYTECODE ?=
 
@@ -28,12 +31,17 @@ $(VENV)/.base: $(VENV)/.uv pyproject.toml requirements.lock
 
 $(VENV)/.dev: $(VENV)/.uv pyproject.toml requirements.lock
 	@$(BIN)/uv pip sync -q --python $(BIN)/python requirements.lock
+	@rm -f $(VENV)/.torch
 	@touch $@ $(VENV)/.base
+
+$(VENV)/.torch: $(VENV)/.dev
+	@$(BIN)/python -m pip install -q --disable-pip-version-check torch==$(TORCH_VERSION)
+	@touch $@
 
 run: $(VENV)/.base ## Set up and start everything; Ctrl-C stops it
 	@exec $(BIN)/python -m marketplace.embedded
 
-test: $(VENV)/.dev ## Set up and run the tests
+test: $(VENV)/.torch ## Set up and run the tests
 	@$(BIN)/python -m pytest -n auto
 	@$(BIN)/python -m pytest -m "e2e or kill" -n 0
 
@@ -51,7 +59,7 @@ fix: $(VENV)/.dev ## Repair what lint can repair by itself
 doctor: $(VENV)/.base ## Check every part of an installation and say what to do
 	@$(BIN)/python manage.py doctor
 
-bench: $(VENV)/.dev ## Run every benchmark; results land in benchmarks/results
+bench: $(VENV)/.torch ## Run every benchmark; results land in benchmarks/results
 	@$(BIN)/python -m benchmarks all
 
 lock: $(VENV)/.uv ## Resolve the dependencies again

@@ -250,7 +250,10 @@ def test_the_same_bytes_every_time(photo):
     data = jpeg(photo)
     for options in ({}, {"mode": "dither"}, {"mode": "otsu"}):
         first, second = (run(BW, open_source(data), format="auto", **options).image for _ in range(2))
-        assert first == second
+        if isinstance(first, np.ndarray):  # without libturbojpeg the grey planes are the runtime's to encode
+            assert np.array_equal(first, second)
+        else:
+            assert first == second
 
 
 def test_output_pixels_are_the_photos(photo):
