@@ -48,6 +48,7 @@ from jobfolder.layout import (
     request_stop,
     stop_requested,
     sweep,
+    weights_path,
 )
 from jobfolder.results import output_file, tail_results
 
@@ -88,6 +89,7 @@ __all__ = [
     "stop_requested",
     "sweep",
     "tail_results",
+    "weights_path",
     "write_endpoint",
     "write_node",
     "write_worker",

@@ -114,6 +114,11 @@ def drive_path(data_dir: Path, owner: str, sha256: str) -> Path:
     return data_dir / "drive" / check_name(owner) / check_sha256(sha256)
 
 
+def weights_path(data_dir: Path, sha256: str) -> Path:
+    """Where a weights file (ONNX) lies, written once. Raises ValueError for what is no sha256."""
+    return data_dir / "weights" / f"{check_sha256(sha256)}.onnx"
+
+
 def temporary(path: Path) -> Path:
     """A name beside `path` that no other thread or process uses; readers skip names with a dot."""
     return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
