@@ -1,7 +1,7 @@
 """What a weights file says about itself: how a photo becomes the network's input, and what its output means.
 
-A weights file is one ONNX file at `jobfolder.weights_path(data_dir, sha256)`. Its metadata property KEY holds
-a `WeightsMeta` as JSON, so the file alone is enough to run it. Intake writes the property; serving only reads.
+A weights file is one ONNX file at `jobfolder.weights_path(data_dir, sha256)`. Its metadata property KEY
+holds a `WeightsMeta` as JSON, so the file alone is enough to run it. Intake writes it; serving only reads.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class _Frozen(BaseModel):
 class InputMeta(_Frozen):
     """From an upright 8-bit photo to the input tensor `(N, channels, height, width)` float32.
 
-    letterbox  the whole photo, aspect kept, padded evenly with `pad_value` to width × height (or, where those
-               are None, to the photo's size scaled so that its longest side is `resize_to`, padded to `multiple`)
+    letterbox  the whole photo, aspect kept, padded evenly with `pad_value` to width × height; where
+               those are None, scaled so that its longest side is `resize_to`, and padded to `multiple`
     stretch    width × height, aspect not kept
     crop       shorter side to `resize_to`, then the central width × height
     native     the photo's own size, its edges reflected up to multiples of `multiple`
