@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "marketplace.apps.MarketplaceConfig",
     "apps.drive",
     "apps.cluster",
+    "apps.catalog",
     "apps.processing",
 ]
 

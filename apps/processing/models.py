@@ -31,6 +31,10 @@ class Job(models.Model):
     app = models.CharField(max_length=64)
     app_title = models.CharField(max_length=80)
     app_version = models.CharField(max_length=20)
+    processor = models.CharField(
+        max_length=64, blank=True, help_text="what runs it; empty: the app itself, which is built in"
+    )
+    weights = models.CharField(max_length=64, blank=True, help_text="sha256, as they were at submit")
     params = models.JSONField(default=dict)
     assets = models.JSONField(default=dict, help_text="folders that params name, frozen to lists of sha256")
     folder = models.ForeignKey("drive.Folder", models.SET_NULL, null=True, related_name="+")
@@ -50,6 +54,7 @@ class Job(models.Model):
     failed = models.PositiveIntegerField(default=0, help_text="part of done")
     done_before = models.PositiveIntegerField(default=0, help_text="what earlier attempts had done")
     estimated_seconds = models.FloatField(default=0, help_text="of work on one node, guessed at submit")
+    price_per_image = models.PositiveBigIntegerField(default=0, help_text="credits, as it was at submit")
     price_held = models.PositiveBigIntegerField(default=0)
     price_charged = models.PositiveBigIntegerField(default=0)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
