@@ -30,7 +30,7 @@ class Entry:
     attachment: Attachment | None = None
 
 
-class _Names:
+class FreeNames:
     """Names that are free in one folder of the zip, also where upper and lower case are the same."""
 
     def __init__(self) -> None:
@@ -49,17 +49,17 @@ class _Names:
 
 def of_folder(folder: Folder) -> Iterator[Entry]:
     """The folder's photos at the top of the zip, living folders below it as folders."""
-    yield from _walk(folder, "", _Names(), _living_below([folder]))
+    yield from _walk(folder, "", FreeNames(), _living_below([folder]))
 
 
 def of_selection(folders: Iterable[Folder], images: Iterable[Image]) -> Iterator[Entry]:
     folders = list(folders)
     below = _living_below(folders)
-    used = _Names()
+    used = FreeNames()
     for folder in folders:
         path = used.take(folder.name) + "/"
         yield Entry(path)
-        yield from _walk(folder, path, _Names(), below)
+        yield from _walk(folder, path, FreeNames(), below)
     yield from _images(list(images), "", used)
 
 
@@ -75,11 +75,11 @@ def _living_below(folders: list[Folder]) -> dict[str, list[Folder]]:
     return found
 
 
-def _walk(folder: Folder, path: str, used: _Names, below: dict[str, list[Folder]]) -> Iterator[Entry]:
+def _walk(folder: Folder, path: str, used: FreeNames, below: dict[str, list[Folder]]) -> Iterator[Entry]:
     for child in below.get(folder.pk, ()):
         inner = f"{path}{used.take(child.name)}/"
         yield Entry(inner)
-        yield from _walk(child, inner, _Names(), below)
+        yield from _walk(child, inner, FreeNames(), below)
     cursor = None
     while True:
         page = queries.images_page(folder, cursor, _PAGE)
@@ -89,7 +89,7 @@ def _walk(folder: Folder, path: str, used: _Names, below: dict[str, list[Folder]
             return
 
 
-def _images(images: list[Image], path: str, used: _Names) -> Iterator[Entry]:
+def _images(images: list[Image], path: str, used: FreeNames) -> Iterator[Entry]:
     attached: dict[str, list[Attachment]] = {}
     for file in Attachment.objects.filter(image__in=images).order_by("name"):
         attached.setdefault(file.image_id, []).append(file)

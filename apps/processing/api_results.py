@@ -14,13 +14,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.processing import exports, queries
+from apps.processing import exports, exports_boxes, queries
 from apps.processing.access import job_for
 from apps.processing.api_docs import FILTERS, errors
 from apps.processing.documents import store
 from apps.processing.documents.base import Counts, Filters
 from apps.processing.models import Job
 from apps.processing.negotiation import AnyAccept
+from apps.processing.queries import known_classes_of
 from apps.processing.serializers import EventsSerializer, ResultsSerializer
 from marketplace.api import invalid
 
@@ -61,6 +62,13 @@ def _whole(query: Any, name: str, default: int | None, low: int, high: int) -> i
     if text.isascii() and text.isdigit() and len(text) < 12 and low <= int(text) <= high:
         return int(text)
     raise invalid("invalid", "The page can't be read.", {name: [f"must be from {low} to {high}"]})
+
+
+def _switch(query: Any, name: str) -> bool:
+    text = query.get(name, "")
+    if text in {"", "0", "1"}:
+        return bool(text == "1")
+    raise invalid("invalid", "The file can't be made like that.", {name: ["must be 0 or 1"]})
 
 
 class ResultsView(APIView):
@@ -116,13 +124,14 @@ class _Export(APIView):
     content_type = ""
     suffix = ""
 
-    def lines(self, job: Job, filters: Filters) -> Iterator[str]:
+    def parts(self, job: Job, filters: Filters, request: Request) -> Iterator[str | bytes]:
         raise NotImplementedError
 
     def respond(self, request: Request, job_id: str) -> StreamingHttpResponse:
         job = job_for(request.user, job_id)
-        lines = self.lines(job, filters_of(request.query_params))
-        response = StreamingHttpResponse((line.encode() for line in lines), content_type=self.content_type)
+        parts = self.parts(job, filters_of(request.query_params), request)
+        encoded = (part.encode() if isinstance(part, str) else part for part in parts)
+        response = StreamingHttpResponse(encoded, content_type=self.content_type)
         name = f"{job.folder_name} {job.app_title}{self.suffix}"
         response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
         return response
@@ -132,7 +141,7 @@ class CsvView(_Export):
     content_type = "text/csv; charset=utf-8"
     suffix = ".csv"
 
-    def lines(self, job: Job, filters: Filters) -> Iterator[str]:
+    def parts(self, job: Job, filters: Filters, request: Request) -> Iterator[str | bytes]:
         return exports.to_csv(store().export(job.id, filters))
 
     @extend_schema(
@@ -150,7 +159,7 @@ class JsonLinesView(_Export):
     content_type = "application/x-ndjson"
     suffix = ".jsonl"
 
-    def lines(self, job: Job, filters: Filters) -> Iterator[str]:
+    def parts(self, job: Job, filters: Filters, request: Request) -> Iterator[str | bytes]:
         return exports.to_jsonl(store().export(job.id, filters))
 
     @extend_schema(
@@ -168,8 +177,9 @@ class CocoView(_Export):
     content_type = "application/json"
     suffix = " coco.json"
 
-    def lines(self, job: Job, filters: Filters) -> Iterator[str]:
-        return exports.to_coco(job, store().export(job.id, filters))
+    def parts(self, job: Job, filters: Filters, request: Request) -> Iterator[str | bytes]:
+        docs = store().export(job.id, filters)
+        return exports_boxes.to_coco(job, docs, filters, known_classes_of(job))
 
     @extend_schema(
         operation_id="jobs_results_coco",
@@ -178,7 +188,30 @@ class CocoView(_Export):
         responses={(200, "application/json"): OpenApiTypes.OBJECT, **errors(404, 422)},
     )
     def get(self, request: Request, job_id: str) -> StreamingHttpResponse:
-        """Detections in the COCO format, for training and labelling tools."""
+        """Detections in the COCO format, for training tools. Filters hold for the boxes, too."""
+        return self.respond(request, job_id)
+
+
+class YoloView(_Export):
+    content_type = "application/zip"
+    suffix = " yolo.zip"
+
+    def parts(self, job: Job, filters: Filters, request: Request) -> Iterator[str | bytes]:
+        with_confidence = _switch(request.query_params, "confidence")
+        docs = store().export(job.id, filters)
+        return exports_boxes.to_yolo(job, docs, filters, known_classes_of(job), with_confidence)
+
+    @extend_schema(
+        operation_id="jobs_results_yolo",
+        tags=["results"],
+        parameters=[
+            *FILTERS,
+            OpenApiParameter("confidence", str, enum=["0", "1"], description="1: as a sixth number a line."),
+        ],
+        responses={(200, "application/zip"): OpenApiTypes.BINARY, **errors(404, 422)},
+    )
+    def get(self, request: Request, job_id: str) -> StreamingHttpResponse:
+        """Detections in the YOLO format: a zip with a text file a photo. Filters hold for the boxes, too."""
         return self.respond(request, job_id)
 
 

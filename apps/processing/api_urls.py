@@ -20,4 +20,5 @@ urlpatterns = [
     path("jobs/<str:job_id>/results.jsonl", api_results.JsonLinesView.as_view(), name="api-job-jsonl"),
     path("jobs/<str:job_id>/results/coco.json", api_results.CocoView.as_view(), name="api-job-coco"),
     path("jobs/<str:job_id>/coco.json", api_results.CocoView.as_view()),
+    path("jobs/<str:job_id>/yolo.zip", api_results.YoloView.as_view(), name="api-job-yolo"),
 ]

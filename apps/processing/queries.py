@@ -10,7 +10,8 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from apps.accounts.models import User
 from apps.drive.models import Image
-from apps.processing import access
+from apps.processing import access, catalog
+from apps.processing.classes import known_classes
 from apps.processing.documents import store
 from apps.processing.documents.base import Counts, Doc, Event, Filters, Span
 from apps.processing.folders import chunks_in_hand
@@ -223,6 +224,12 @@ def results_page(
 
 def result_counts(job: Job) -> Counts:
     return store().counts(job.id)
+
+
+def known_classes_of(job: Job) -> list[str]:
+    """The class names that the job's app offers, in its order; empty if it has none or is gone."""
+    app = catalog.find(job.app)
+    return known_classes(app.params_schema) if app else []
 
 
 def failed_of(job: Job, limit: int = 100) -> list[ResultItem]:

@@ -134,6 +134,9 @@ class Documents(ABC):
                 return
 
 
+_LENGTHS = {"label": 120, "rgb": 20, "ryb": 20}  # of what is stored to filter by
+
+
 def findings(doc: Doc) -> list[dict[str, Any]]:
     """What can be filtered and counted of a document's data; entries without a label are passed over."""
     data = doc.get("data") or {}
@@ -141,14 +144,23 @@ def findings(doc: Doc) -> list[dict[str, Any]]:
     entries = [entry for part in lists if isinstance(part, list) for entry in part]
     return [
         {
-            "label": str(entry["label"])[:120],
             "confidence": _confidence(entry.get("confidence")),
-            "rgb": str(entry.get("rgb") or "")[:20],
-            "ryb": str(entry.get("ryb") or "")[:20],
+            **{name: str(entry.get(name) or "")[:length] for name, length in _LENGTHS.items()},
         }
         for entry in entries
         if isinstance(entry, dict) and entry.get("label")
     ]
+
+
+def matches(entry: dict[str, Any], filters: Filters) -> bool:
+    """Whether a finding is one of those that `filters` ask for."""
+    least = filters.min_confidence
+    if least is not None and _confidence(entry.get("confidence")) < least:
+        return False
+    wanted = {name: getattr(filters, name) for name in _LENGTHS}
+    return all(
+        not value or str(entry.get(name) or "")[: _LENGTHS[name]] == value for name, value in wanted.items()
+    )
 
 
 def _confidence(value: Any) -> float:
