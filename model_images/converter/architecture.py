@@ -28,7 +28,10 @@ class Checkpoint:
     """What the safe loader made of an upload.
 
     state    tensor by dotted name, as in `Module.state_dict()`, moved to float32
-    config   plain values of a pickled model: yaml, names, stride, nc, … ({} for bare state dicts)
+    config   of a pickled model, plain values ({} for bare state dicts): its own attributes (yaml, names,
+             stride, nc, …); "modules": {"model.24": {"class": "models.yolo.Detect", "nc": 80, …}, …} with
+             the attributes of each; "checkpoint": what lies beside it (epoch, date, license, train_args, …).
+             Plain: None, numbers, text, lists, dicts; small tensors are (nested) lists of float
     origin   state_dict: bare tensors. yolov5: the original repository's pickled model (v6, v7).
              ultralytics: theirs
     """

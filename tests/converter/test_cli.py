@@ -1,0 +1,40 @@
+"""The command line, as the platform calls it: one process a step, one JSON object at the end."""
+
+from __future__ import annotations
+
+import json
+
+from tests.converter import models
+from tests.converter.command import run
+
+
+def test_onnx_file_becomes_weights_with_a_card(tmp_path):
+    upload = models.save(models.classifier(classes=3), tmp_path / "upload.onnx")
+    out = tmp_path / "out"
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps(["cat", "dog", "bird"]))
+
+    arguments = ["--upload", upload, "--name", "a.onnx", "--family", "classifier", "--labels", labels]
+    converted = run("convert", out, *arguments)
+    checked = run("check", out)
+    measured = run("measure", out)
+
+    assert (converted["status"], converted["kind"]) == ("ok", "onnx")
+    assert (checked["status"], checked["task"], checked["classes"]) == ("ok", "classification", 3)
+    card = json.loads((out / "card.json").read_text())
+    assert measured == {"status": "ok", "card": card}
+    assert card["classes"] == ["cat", "dog", "bird"]
+    assert card["bytes"] == (out / "weights.onnx").stat().st_size
+    assert set(card["latency_ms"]) == {"1", "2"}
+    assert {entry["result"] for entry in card["scan"]} == {"ok"}
+
+
+def test_refusal_says_why_and_leaves_no_weights(tmp_path):
+    upload = tmp_path / "upload.onnx"
+    upload.write_bytes(b"hello" * 100)
+    out = tmp_path / "out"
+
+    answer = run("convert", out, "--upload", upload, "--family", "gan")
+
+    assert (answer["status"], answer["code"]) == ("rejected", "unsupported_type")
+    assert list(out.iterdir()) == []
