@@ -182,6 +182,8 @@ def read_spec(folder: Path) -> JobSpec:
         check_name(spec.owner)
         for digest in (*spec.sample, *(d for digests in spec.assets.values() for d in digests)):
             check_sha256(digest)
+        if spec.weights is not None:
+            check_sha256(spec.weights)
     except (TypeError, ValueError, AttributeError) as error:
         raise BadJobFolder(f"{folder / 'job.json'}: {error}") from None
     return spec

@@ -1,3 +1,7 @@
-"""What runs on nodes: the runtime and the processors. Nothing here imports Django."""
-
 from __future__ import annotations
+
+import os
+
+# ONNX Runtime's official builds report to their maker from 1.29 on, and keep a device id in the home folder,
+# unless this is set before they are imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -126,6 +126,8 @@ def read(path: Path) -> dict[str, App]:
     seconds_per_megapixel}]}."""
     apps = {}
     for entry in json.loads(path.read_text(encoding="utf-8"))["processors"]:
+        if entry.get("weights"):  # an app only together with a listing's weights
+            continue
         app = App(
             id=entry["name"],
             title=entry["title"],

@@ -34,8 +34,8 @@ from jobfolder import (
 )
 from jobfolder.layout import check_name, data_dir_of, read_json, temporary
 from jobfolder.results import Writer, finished_images
-from model_images.runtime import registry
-from model_images.runtime.contract import BadImage, BadParams, Context, Params
+from model_images.runtime import registry, sessions
+from model_images.runtime.contract import BadImage, BadParams, BadWeights, Context, Params, Weights
 from model_images.runtime.outputs import save_outputs
 from model_images.runtime.pulse import Pulse
 from model_images.runtime.registry import AnyProcessor
@@ -213,6 +213,8 @@ class Batch:
             return _Failure(error.code, error.message)
         except BadParams as error:
             return _Failure("invalid_params", error.message)
+        except BadWeights as error:  # not the photo's fault, and the same for all others
+            raise CannotRun(error.message) from error
         except CannotRun:
             raise
         except Exception as error:
@@ -264,7 +266,20 @@ class Batch:
         path = partial(drive_path, self.data_dir, self.spec.owner)
         assets = {option: [path(digest) for digest in all_] for option, all_ in self.spec.assets.items()}
         shared = self._shared() if has_fit(self.processor) else None
-        return Context(shared, assets, cache if cache.is_dir() else None)
+        return Context(shared, assets, cache if cache.is_dir() else None, self._weights())
+
+    def _weights(self) -> Weights | None:
+        """Loaded once a job. Raises CannotRun."""
+        if not self.processor.needs_weights:
+            return None
+        if self.spec.weights is None:
+            raise CannotRun(f"the job names no weights, and {self.processor.name} needs some")
+        try:
+            return sessions.sessions().get(self.data_dir, self.spec.weights, self.processor.family)
+        except BadWeights as error:
+            raise CannotRun(error.message) from error
+        except MemoryError:
+            raise CannotRun("loading the weights needs more memory than a worker has") from None
 
     def _shared(self) -> Mapping[str, Any] | None:
         """What `fit` returned: the same for all workers, because the first to link its file wins."""

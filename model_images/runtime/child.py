@@ -7,9 +7,9 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from jobfolder import BadJobFolder, read_spec
+from jobfolder import BadJobFolder, JobSpec, read_spec, weights_path
 from jobfolder.layout import data_dir_of
-from model_images.runtime import batch, lockin
+from model_images.runtime import batch, lockin, sessions
 from model_images.runtime.registry import package_folders, processors
 
 EXIT_OK, EXIT_ERROR, EXIT_DUPLICATE = 0, 1, 3
@@ -22,14 +22,16 @@ def main(job_dir: Path, worker: str, node: str) -> int:
     faulthandler.enable()
     processors()  # import everything while it can still be read
     try:
-        owner = read_spec(job_dir).owner
+        spec = read_spec(job_dir)
     except FileNotFoundError:
         log.info("worker %s: the job's folder %s is gone", worker, job_dir)
         return EXIT_OK
     except BadJobFolder as error:
         log.error("worker %s: %s", worker, error)
         return EXIT_ERROR
-    held = lockin.enter(_box(job_dir, owner))
+    if spec.weights:
+        sessions.preload()
+    held = lockin.enter(_box(job_dir, spec))
     reason = batch.run(job_dir, worker, node, held)
     log.info("worker %s on %s: %s", worker, node, reason)
     if reason == "duplicate":
@@ -37,11 +39,15 @@ def main(job_dir: Path, worker: str, node: str) -> int:
     return EXIT_ERROR if reason.startswith("error") else EXIT_OK
 
 
-def _box(job_dir: Path, owner: str) -> lockin.Box:
+def _box(job_dir: Path, spec: JobSpec) -> lockin.Box:
+    """The owner's photos and cache, the job's folder, and of all weights the job's."""
     data_dir = data_dir_of(job_dir)
-    cache = data_dir / "cache" / owner
+    cache = data_dir / "cache" / spec.owner
+    weights = (weights_path(data_dir, spec.weights),) if spec.weights else ()
     with suppress(OSError):  # a full disk is noticed, and told, by the batch
         cache.mkdir(parents=True, exist_ok=True)
     return lockin.Box(
-        read=(data_dir / "drive" / owner, *package_folders()), write=(job_dir, cache), network=False
+        read=(data_dir / "drive" / spec.owner, *weights, *package_folders()),
+        write=(job_dir, cache),
+        network=False,
     )

@@ -4,7 +4,8 @@ Vocabulary
     processor   one file under model_images/<family>/: a name, a `Params` model and `process`
     source      one input photo, decoded only as far as the processor asks
     result      what came out: an image, text, HTML, data, in any combination
-    context     what is the same for the whole job: the shared value of `fit`, and asset files
+    context     what is the same for the whole job: the shared value of `fit`, asset files, the weights
+    weights     a trained network that somebody uploaded; a family is a kind of them, and has one processor
 
 Arrays are C-contiguous `uint8`: `(height, width, 3)` in RGB order, or `(height, width)` grey. EXIF
 orientation has been applied once by the source; alpha is flattened on white unless a processor asks for it.
@@ -22,7 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from model_images.runtime.metadata import Family, WeightsMeta
+
 Array = NDArray[np.uint8]
+Tensor = NDArray[np.float32]
 Output = Literal["image", "text", "html", "data"]
 Kind = Literal["filter", "detection", "generation", "classification"]
 
@@ -43,6 +47,16 @@ class BadParams(Exception):
         super().__init__(message)
         self.message = message
         self.fields = {name: list(texts) for name, texts in (fields or {}).items()}
+
+
+class BadWeights(Exception):
+    """The weights can't be used at all; `message` says why. Codes: `unknown_weights`, `weights_too_large`,
+    `wrong_family`, `broken_weights`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 class Params(BaseModel):
@@ -128,6 +142,17 @@ class Result:
     prefer: Literal["jpeg", "png"] = "jpeg"
 
 
+class Weights(Protocol):
+    """A loaded network. Made by `sessions`; tests put a function in its place."""
+
+    meta: WeightsMeta
+    input_shape: tuple[int | None, ...]  # None where any size will do
+
+    def run(self, batch: Tensor) -> Tensor:
+        """The first output for `batch`. Raises BadImage `weights_failed`, MemoryError."""
+        ...
+
+
 @dataclass(frozen=True)
 class Context:
     """What is the same for every photo of a job (or of one preview)."""
@@ -139,7 +164,25 @@ class Context:
     cache_dir: Path | None = (
         None  # may be None or read-only; keep derived data (a tile index) by content hash
     )
-    weights: Path | None = None
+    weights: Weights | None = None
+
+    @property
+    def network(self) -> Weights:
+        """The weights of a processor that needs some. Raises BadWeights when there are none."""
+        if self.weights is None:
+            raise BadWeights("unknown_weights", "This app needs weights, and none were given.")
+        return self.weights
+
+
+@dataclass(frozen=True)
+class Route:
+    """A way of asking for a processor over HTTP: `POST /<path>`. `accept`: as the Accept header asks;
+    otherwise always JSON. `params` are laid over the caller's."""
+
+    path: str
+    summary: str
+    accept: bool = True
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 P = TypeVar("P", bound=Params)
@@ -156,6 +199,9 @@ class Processor(ABC, Generic[P]):
     outputs: ClassVar[tuple[Output, ...]]
     Params: ClassVar[type[Params]]
     seconds_per_megapixel: ClassVar[float] = 0.02  # first guess, until measured
+    family: ClassVar[Family | None] = None  # which weights it needs; None: it needs none
+    routes: ClassVar[tuple[Route, ...]] = ()  # none: one that is called as the processor
+    photo_optional: ClassVar[bool] = False  # a preview may come without a photo
 
     @abstractmethod
     def process(self, source: Source, params: P, context: Context) -> Result:
@@ -172,3 +218,15 @@ class Processor(ABC, Generic[P]):
     def output_pixels(self, header: Header, params: P) -> int:
         """How many pixels the result will have: checked against the limit before any decoding."""
         return header.pixels
+
+    def output_pixels_with(self, header: Header, params: P, context: Context) -> int:
+        """The same where it depends on the weights."""
+        return self.output_pixels(header, params)
+
+    @property
+    def needs_weights(self) -> bool:
+        return self.family is not None
+
+    @property
+    def ways_in(self) -> tuple[Route, ...]:
+        return self.routes or (Route(self.name, self.summary),)

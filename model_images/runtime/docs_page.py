@@ -24,7 +24,8 @@ def page(catalogue: list[dict[str, Any]], url: str) -> str:
         '<meta name="viewport" content="width=device-width"><title>Preview server</title>'
         f"<style>{_STYLE}</style><h1>Preview server</h1>"
         "<p>Each app answers <code>POST</code> with <code>multipart/form-data</code>: <code>file</code>, the "
-        "photo, and <code>params</code>, the options as JSON. <code>Accept</code> chooses the answer: "
+        "photo, and <code>params</code>, the options as JSON; some also <code>weights</code>, the sha256 of "
+        "those to run. <code>Accept</code> chooses the answer: "
         "<code>image/*</code>, <code>text/plain</code>, <code>text/html</code> or "
         "<code>application/json</code>. The schema is at "
         f'<a href="/openapi.json">/openapi.json</a>.</p>{apps}'
@@ -35,10 +36,14 @@ def _app(entry: dict[str, Any], url: str) -> str:
     schema = entry["params_schema"]
     rows = "".join(_row(name, field) for name, field in schema.get("properties", {}).items())
     name = escape(entry["name"])
-    example = f"curl -F file=@photo.jpg -F 'params={{}}' -H 'Accept: application/json' {escape(url)}/{name}"
+    weights = " -F weights=SHA256" if entry["weights"] else ""
+    examples = "\n".join(
+        f"curl -F file=@photo.jpg{weights} -F 'params={{}}' -H 'Accept: application/json' {escape(url)}/{path}"
+        for path in entry["routes"]
+    )
     return (
         f'<h2 id="{name}">{escape(entry["title"])}</h2><p>{escape(entry["summary"])} '
-        f"Makes: {escape(', '.join(entry['outputs']))}.</p><pre>{example}</pre>"
+        f"Makes: {escape(', '.join(entry['outputs']))}.</p><pre>{examples}</pre>"
         f"<table><tr><th>Option</th><th>Default</th><th>Values</th><th></th></tr>{rows}</table>"
     )
 

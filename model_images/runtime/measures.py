@@ -41,6 +41,12 @@ class Measures:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        self._loads = Histogram(
+            "weights_load_seconds",
+            "Loading weights that a preview worker did not have in memory",
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
         self._active = Gauge("previews_active", "Previews in hand, waiting included", registry=self._registry)
 
     @contextmanager
@@ -53,6 +59,11 @@ class Measures:
             finally:
                 self._previews.labels(processor, measure.status).inc()
                 self._seconds.labels(processor).observe(time.perf_counter() - start)
+
+    def loaded(self, ms: float | None) -> None:
+        """A preview had to load its weights first, which took `ms`; None: it had not."""
+        if ms is not None:
+            self._loads.observe(ms / 1000)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

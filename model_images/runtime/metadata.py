@@ -73,3 +73,7 @@ class WeightsMeta(_Frozen):
     source: str = ""  # in words: "YOLOv5 checkpoint (7.0)", "ONNX"
     license: str = ""  # as the uploaded file states it
     quality: dict[str, float] = Field(default_factory=dict)  # told by who trained it, e.g. {"mAP50": 0.94}
+
+    def label(self, class_id: int) -> str:
+        """The name of a class; its number where the weights name none."""
+        return self.classes[class_id] if class_id < len(self.classes) else str(class_id)

@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -32,6 +32,7 @@ class Failed(Exception):
 class _Worker:
     process: ForkServerProcess
     pipe: Connection
+    weights: set[str] = field(default_factory=set)  # that it has been asked for
 
 
 class Pool:
@@ -44,6 +45,7 @@ class Pool:
         self._context = multiprocessing.get_context("forkserver")
         self._lock = threading.Lock()  # multiprocessing's bookkeeping is not made for threads
         self._idle: list[_Worker] = []
+        self._busy = 0
 
     def start(self) -> None:
         """Start the fork server and a worker for each slot. Takes the secrets out of the environment."""
@@ -64,8 +66,11 @@ class Pool:
         """A worker's answer: its head, and the image's bytes. With `owner`, by a fresh worker that can read
         that owner's files. Raises Failed."""
         message = previewing.pack(question, photo)
-        worker = self._take(owner)
+        wanted = question.get("weights")
+        worker = self._take(owner, wanted)
         kept = False
+        with self._lock:
+            self._busy += 1
         try:
             worker.pipe.send_bytes(message)
             if not worker.pipe.poll(self._seconds):
@@ -73,22 +78,25 @@ class Pool:
                 raise Failed("timed_out", text)
             head, body = previewing.unpack(worker.pipe.recv_bytes())
             kept = owner is None
+            if wanted:
+                worker.weights.add(wanted)
             return head, body
         except (EOFError, OSError, ValueError) as error:
             log.warning("a preview worker was lost: %r", error)
             raise Failed("worker_died", "The process that worked on this photo died over it.") from error
         finally:
+            with self._lock:
+                self._busy -= 1
             if kept:
-                with self._lock:
-                    self._idle.append(worker)
+                self._keep(worker)
             else:
                 self._end(worker)
 
-    def _take(self, owner: str | None) -> _Worker:
-        """An idle worker that is still alive, or a new one."""
+    def _take(self, owner: str | None, weights: str | None = None) -> _Worker:
+        """An idle worker that is still alive, if possible one that has the weights loaded, or a new one."""
         while owner is None:
             with self._lock:
-                worker = self._idle.pop() if self._idle else None
+                worker = self._pick(weights)
             if worker is None:
                 break
             if not worker.pipe.poll(0):  # nothing to read: it waits for a question, and did not close
@@ -99,6 +107,32 @@ class Pool:
         except (EOFError, OSError) as error:  # the fork server died; the next start brings up another
             log.warning("starting a preview worker again after %r", error)
             return self._start(owner)
+
+    def _pick(self, weights: str | None) -> _Worker | None:
+        """The one that was used last, before others. Call it with the lock held."""
+        if not self._idle:
+            return None
+        order = range(len(self._idle) - 1, -1, -1)
+        return self._idle.pop(next((i for i in order if weights in self._idle[i].weights), -1))
+
+    def ready(self) -> bool:
+        """Whether a question would find a worker: some are at work, or one waits or can be started."""
+        if self._busy:
+            return True
+        try:
+            worker = self._take(None)
+        except (EOFError, OSError) as error:
+            log.warning("no preview worker can be started: %r", error)
+            return False
+        self._keep(worker)
+        return True
+
+    def _keep(self, worker: _Worker) -> None:
+        with self._lock:
+            if kept := len(self._idle) < self._slots:
+                self._idle.append(worker)
+        if not kept:
+            self._end(worker)
 
     def _start(self, owner: str | None) -> _Worker:
         ours, theirs = self._context.Pipe()

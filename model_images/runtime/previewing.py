@@ -2,7 +2,8 @@
 
 Messages are JSON and bytes, never pickles: what comes back was made by a process that handled a stranger's
 file. A worker without an owner sees no drive at all, because the photo comes with the question; one with an
-owner sees that owner's files, for options that name a folder of theirs.
+owner sees that owner's files, for options that name a folder of theirs. All may read weights, and keep those
+that they have loaded.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from jobfolder import Limits, drive_path
-from model_images.runtime import lockin
-from model_images.runtime.contract import BadImage, BadParams, Context
+from model_images.runtime import lockin, sessions
+from model_images.runtime.contract import BadImage, BadParams, BadWeights, Context, Weights
 from model_images.runtime.registry import package_folders, processors
-from model_images.runtime.sources import open_source
+from model_images.runtime.sources import NoPhoto, open_source
 from model_images.runtime.work import Timings, apply, has_fit, image_limits, load_params
 
 log = logging.getLogger(__name__)
@@ -71,11 +72,14 @@ def main(pipe: Connection, data_dir: str, owner: str | None) -> None:
 
 
 def _box(data_dir: Path, owner: str | None, cache: Path | None) -> lockin.Box:
+    weights = data_dir / "weights"
+    with suppress(OSError):  # what isn't there when the process locks itself in stays out of reach
+        weights.mkdir(parents=True, exist_ok=True)
     if owner is None or cache is None:
-        return lockin.Box(read=tuple(package_folders()), write=())
+        return lockin.Box(read=(weights, *package_folders()), write=())
     with suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
-    return lockin.Box(read=(data_dir / "drive" / owner, *package_folders()), write=(cache,))
+    return lockin.Box(read=(data_dir / "drive" / owner, weights, *package_folders()), write=(cache,))
 
 
 def answer(message: bytes, data_dir: Path, cache: Path | None) -> bytes:
@@ -85,7 +89,7 @@ def answer(message: bytes, data_dir: Path, cache: Path | None) -> bytes:
         return _process(question, photo, data_dir, cache)
     except BadParams as error:
         return _refusal("invalid", error.message, error.fields)
-    except BadImage as error:
+    except (BadImage, BadWeights) as error:
         return _refusal(error.code, error.message)
     except Exception as error:
         if isinstance(error, MemoryError) or "Insufficient memory" in str(error):
@@ -104,7 +108,8 @@ def _process(question: Mapping[str, Any], photo: bytes, data_dir: Path, cache: P
     limits = Limits(**question["limits"])
     timings = Timings()
     with timings.of("read_ms"):
-        source = open_source(photo, image_limits(limits))
+        source = open_source(photo, image_limits(limits)) if question["photo"] else NoPhoto()
+    weights = _weights(question, data_dir, timings)
     shared = None
     if has_fit(processor):
         with timings.of("fit_ms"):
@@ -113,7 +118,7 @@ def _process(question: Mapping[str, Any], photo: bytes, data_dir: Path, cache: P
         option: [drive_path(data_dir, owner, sha256) for owner, sha256 in files]
         for option, files in question["assets"].items()
     }
-    done = apply(processor, source, params, Context(shared, assets, cache), limits, timings)
+    done = apply(processor, source, params, Context(shared, assets, cache, weights), limits, timings)
     image = done.image
     head = {
         "image": {"media_type": image.media_type, "width": image.width, "height": image.height}
@@ -125,3 +130,15 @@ def _process(question: Mapping[str, Any], photo: bytes, data_dir: Path, cache: P
         "timings": timings.ms,
     }
     return pack(head, image.data if image else b"")
+
+
+def _weights(question: Mapping[str, Any], data_dir: Path, timings: Timings) -> Weights | None:
+    """`load_ms` is in the timings only when they had to be loaded. Raises BadWeights, MemoryError."""
+    sha256: str | None = question["weights"]
+    if sha256 is None:
+        return None
+    kept, family = sessions.sessions(), processors()[question["processor"]].family
+    if sha256 in kept:
+        return kept.get(data_dir, sha256, family)
+    with timings.of("load_ms"):
+        return kept.get(data_dir, sha256, family)

@@ -16,7 +16,12 @@ from typing import Any
 
 from model_images.runtime.contract import Processor
 
-FAMILIES = ("model_images.filters",)
+FAMILIES = (
+    "model_images.filters",
+    "model_images.yolov5",
+    "model_images.gan",
+    "model_images.classifier",
+)
 AnyProcessor = Processor[Any]
 
 
@@ -61,6 +66,10 @@ def describe() -> dict[str, Any]:
                 "version": p.version,
                 "outputs": list(p.outputs),
                 "seconds_per_megapixel": p.seconds_per_megapixel,
+                "weights": p.needs_weights,
+                "family": p.family,
+                "route": p.ways_in[0].path,
+                "routes": [route.path for route in p.ways_in],
                 "params_schema": p.Params.model_json_schema(),
             }
             for p in processors().values()

@@ -1,4 +1,4 @@
-"""The preview server: `POST /<processor>` with a photo and options, answered at once.
+"""The preview server: `POST /<route>` with a photo, options and weights, answered at once.
 
 It parses HTTP and nothing else; photos are decoded by the pool's locked-in workers. Errors come in one
 envelope, `{"error": {"code", "message", "fields"}}`: 413 and 422 for what is wrong with photo or options,
@@ -21,15 +21,18 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartParser
 
-from jobfolder import Limits, drive_path
+from jobfolder import Limits, drive_path, weights_path
 from model_images.runtime import docs_page, registry
 from model_images.runtime.answers import BodyLimit, Refused, add_error_handlers, invalid, json_field, response
+from model_images.runtime.contract import Route
 from model_images.runtime.measures import Measures
 from model_images.runtime.negotiation import choose
 from model_images.runtime.pool import Failed, Pool
+from model_images.runtime.registry import AnyProcessor
 
 EXTRA_BYTES = 1_000_000  # of a request besides the photo: options, and thousands of file names
 MAX_WAITING = 64  # requests beyond the slots; their photos lie in memory
+_STATUS = {"too_large": 413, "weights_too_large": 413, "unknown_weights": 404}  # of refusals; else 422
 
 
 @dataclass(frozen=True)
@@ -51,19 +54,21 @@ class Server:
         self.measures = Measures()
         self._limiter = CapacityLimiter(settings.slots)
 
-    async def preview(self, name: str, request: Request) -> Response:
-        """Answer a request to process one photo with processor `name`."""
+    async def preview(self, processor: AnyProcessor, route: Route, request: Request) -> Response:
+        """Answer a request to process one photo."""
         self._authorize(request)
-        with self.measures.of(name) as measure:
+        with self.measures.of(processor.name) as measure:
             if self._limiter.statistics().tasks_waiting >= MAX_WAITING:
                 raise Refused(429, "too_many", "The server is busy. Try again in a moment.")
-            question, owner, photo = await self._read(name, request)
-            kind = choose(request.headers.get("accept", "*/*"), registry.processors()[name].outputs)
+            question, owner, photo = await self._read(processor, route, request)
+            accept = request.headers.get("accept", "*/*")
+            kind = choose(accept, processor.outputs) if route.accept else "json"
             if kind is None:
-                outputs = ", ".join(registry.processors()[name].outputs)
+                outputs = ", ".join(processor.outputs)
                 raise Refused(406, "not_acceptable", f"This app makes {outputs}, and JSON of all of them.")
             head, body = await self._ask(question, photo, owner)
             measure.status = "ok"
+            self.measures.loaded(head["timings"].get("load_ms"))
             return response(kind, head, body)
 
     def _authorize(self, request: Request) -> None:
@@ -72,18 +77,24 @@ class Server:
         if expected and not hmac.compare_digest(given.encode(), expected.encode()):
             raise Refused(401, "not_authenticated", "Send the server's token as a Bearer token.")
 
-    async def _read(self, name: str, request: Request) -> tuple[dict[str, Any], str | None, bytes]:
+    async def _read(
+        self, processor: AnyProcessor, route: Route, request: Request
+    ) -> tuple[dict[str, Any], str | None, bytes]:
         """The question, whose files it names, and the photo."""
         try:
             async with (
                 asyncio.timeout(self.settings.seconds),
                 request.form(max_files=1, max_fields=8, max_part_size=EXTRA_BYTES) as form,
             ):
-                return *self._question(name, form), await self._photo(form)
+                question, owner = self._question(processor, route, form)
+                photo = await self._photo(form, optional=processor.photo_optional)
+                return question | {"photo": photo is not None}, owner, photo or b""
         except TimeoutError:
             raise Refused(408, "too_slow", "The request did not arrive in time.") from None
 
-    def _question(self, name: str, form: FormData) -> tuple[dict[str, Any], str | None]:
+    def _question(
+        self, processor: AnyProcessor, route: Route, form: FormData
+    ) -> tuple[dict[str, Any], str | None]:
         """What to ask a worker, and whose files it must be able to read, if any."""
         assets: dict[str, list[tuple[str, str]]] = {}
         for option, files in json_field(form, "assets").items():
@@ -93,9 +104,29 @@ class Server:
         owners = {owner for files in assets.values() for owner, _ in files}
         if len(owners) > 1:
             raise invalid("assets", "all files belong to one owner")
-        question = {"processor": name, "params": json_field(form, "params"), "assets": assets}
+        question = {
+            "processor": processor.name,
+            "params": json_field(form, "params") | dict(route.params),
+            "assets": assets,
+            "weights": self._weights(processor, form),
+        }
         limits = asdict(self.settings.limits)
         return question | {"limits": limits}, owners.pop() if owners else None
+
+    def _weights(self, processor: AnyProcessor, form: FormData) -> str | None:
+        """The sha256 of the weights, if the processor needs some and they are there."""
+        given = form.get("weights")
+        if not processor.needs_weights:
+            if given:
+                raise invalid("weights", f"{processor.name} takes no weights")
+            return None
+        try:
+            path = weights_path(self.settings.data_dir, given if isinstance(given, str) else "")
+        except ValueError:
+            raise invalid("weights", "give the sha256 of the weights, 64 small hex digits") from None
+        if not path.is_file():
+            raise Refused(404, "unknown_weights", "There are no weights with this sha256.")
+        return path.stem
 
     def _owner_and_hash(self, field: str, text: object) -> tuple[str, str]:
         owner, _, sha256 = str(text).partition("/")
@@ -105,8 +136,10 @@ class Server:
             raise invalid(field, "give <owner>/<sha256>") from None
         return owner, sha256
 
-    async def _photo(self, form: FormData) -> bytes:
+    async def _photo(self, form: FormData, *, optional: bool) -> bytes | None:
         file, path = form.get("file"), form.get("path")
+        if file is None and path is None and optional:
+            return None
         if (file is None) == (path is None):
             raise invalid("file", "send either file or path")
         if isinstance(file, UploadFile):
@@ -130,7 +163,7 @@ class Server:
             raise Refused(422, error.code, error.message) from error
         refusal = head.get("error")
         if refusal:
-            status = 413 if refusal["code"] == "too_large" else 422
+            status = _STATUS.get(refusal["code"], 422)
             raise Refused(status, refusal["code"], refusal["message"], refusal["fields"])
         return head, body
 
@@ -163,10 +196,16 @@ def build(
     server = Server(settings, pool)
     catalogue = registry.describe()["processors"]
     for entry in catalogue:
-        _add_route(app, server, entry)
+        processor = registry.processors()[entry["name"]]
+        for route in processor.ways_in:
+            _add_route(app, server, processor, route, entry)
 
-    @app.get("/healthz", summary="Is the server alive?")
+    @app.get("/healthz", summary="Can the server serve?", responses={503: _refusal("It can't answer now")})
     async def healthz() -> dict[str, str]:
+        if not settings.data_dir.is_dir():
+            raise Refused(503, "not_ready", "The data folder is gone.")
+        if not await to_thread.run_sync(pool.ready):
+            raise Refused(503, "not_ready", "No preview worker can be started.")
         return {"status": "ok", "node": settings.node}
 
     @app.get("/metrics", include_in_schema=False)
@@ -182,21 +221,21 @@ def build(
     return app
 
 
-def _add_route(app: FastAPI, server: Server, entry: Mapping[str, Any]) -> None:
-    name: str = entry["name"]
-
+def _add_route(
+    app: FastAPI, server: Server, processor: AnyProcessor, route: Route, entry: Mapping[str, Any]
+) -> None:
     async def endpoint(request: Request) -> Response:
-        return await server.preview(name, request)
+        return await server.preview(processor, route, request)
 
     app.add_api_route(
-        f"/{name}",
+        f"/{route.path}",
         endpoint,
         methods=["POST"],
-        summary=entry["summary"],
-        operation_id=name,
+        summary=route.summary,
+        operation_id=route.path.replace("-", "_"),
         response_class=Response,
         openapi_extra={"requestBody": _request_body(entry)},
-        responses=_RESPONSES,
+        responses=_responses(processor, route),
     )
 
 
@@ -208,7 +247,11 @@ def _request_body(entry: Mapping[str, Any]) -> dict[str, Any]:
         "params": entry["params_schema"],
         "assets": {"type": "object", "additionalProperties": asset},
     }
-    schema = {"type": "object", "properties": properties}
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if entry["weights"]:
+        text = f"sha256 of weights of the family {entry['family']}"
+        properties["weights"] = {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": text}
+        schema["required"] = ["weights"]
     encoding = {"params": {"contentType": "application/json"}, "assets": {"contentType": "application/json"}}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema, "encoding": encoding}}}
 
@@ -217,17 +260,27 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _TEXT = {"schema": {"type": "string"}}
 _REFUSALS = {
     401: "Wrong token",
-    404: "No such photo",
+    404: "No such photo, or no such weights",
     406: "The app doesn't make this kind of answer",
-    413: "The photo is too large",
-    422: "The photo or the options can't be used",
+    408: "The request did not arrive in time",
+    413: "The photo is too large, or the weights need more memory than there is",
+    422: "The photo, the options or the weights can't be used",
     429: "The server is busy",
 }
 _JSON_OBJECT = {"application/json": {"schema": {"type": "object"}}}
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "What the app made, as the Accept header asks",
-        "content": {"image/*": _BINARY, "text/plain": _TEXT, "text/html": _TEXT, **_JSON_OBJECT},
-    },
-    **{status: {"description": text, "content": _JSON_OBJECT} for status, text in _REFUSALS.items()},
-}
+_KINDS = {"image": {"image/*": _BINARY}, "text": {"text/plain": _TEXT}, "html": {"text/html": _TEXT}}
+
+
+def _refusal(text: str) -> dict[str, Any]:
+    return {"description": text, "content": _JSON_OBJECT}
+
+
+def _responses(processor: AnyProcessor, route: Route) -> dict[int | str, dict[str, Any]]:
+    content: dict[str, Any] = dict(_JSON_OBJECT)
+    text = "What the app made, as JSON"
+    if route.accept:
+        text = "What the app made, as the Accept header asks"
+        for kind in processor.outputs:
+            content |= _KINDS.get(kind, {})
+    refusals: dict[int | str, dict[str, Any]] = {status: _refusal(why) for status, why in _REFUSALS.items()}
+    return {200: {"description": text, "content": content}, **refusals}

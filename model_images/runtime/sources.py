@@ -75,6 +75,19 @@ class PhotoSource:
         return np.ascontiguousarray(array) if done else upright(array, self.header.orientation)
 
 
+class NoPhoto:
+    """In place of a photo where there is none: in a preview of what needs none. It has no pixels."""
+
+    header = Header("png", 1, 1)
+    data = b""
+
+    def rgb(self, min_width: int = 0, min_height: int = 0) -> Array:
+        raise BadImage("empty", "This app needs a photo; send one.")
+
+    def gray(self, min_width: int = 0, min_height: int = 0) -> Array:
+        return self.rgb()
+
+
 _NO_LIMITS = ImageLimits(1 << 62, 1 << 62)  # the source was opened within its own
 
 

@@ -8,13 +8,14 @@ import os
 
 from PIL import Image
 
-from model_images.runtime import child, threads
+from model_images.runtime import child, sessions, threads
 from model_images.runtime.registry import processors
 
 assert threads and child  # noqa: S101 - imported for their effect
 
 Image.init()  # Pillow imports its plugins at the first use otherwise
 processors()
+sessions.preload()  # starts no thread, so forking stays safe; sessions themselves are made after the fork
 gc.collect()
 gc.freeze()  # a child's collector leaves these objects alone, and the pages shared
 

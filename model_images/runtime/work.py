@@ -81,7 +81,7 @@ def apply(
 ) -> Done:
     """Process and encode. Limits on the result are checked before any decoding. Raises BadImage, BadParams,
     or whatever a faulty processor raises."""
-    pixels = processor.output_pixels(source.header, params)
+    pixels = processor.output_pixels_with(source.header, params, context)
     if pixels > limits.max_output_pixels:
         raise BadImage(
             "output_too_large",

@@ -20,7 +20,7 @@ APPS = "tests.runtime.apps"
 OWNER = "7"
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 15) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 45) -> Any:
     """Poll until `condition` is true; its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
