@@ -24,7 +24,10 @@ QUIET = {
     "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
 }
 # What the nodes may be told besides.
-OF_NODES = ("NODE_TIMEOUT", "EXTRA_PROCESSORS")
+OF_NODES = (
+    "NODE_TIMEOUT", "EXTRA_PROCESSORS", "WEIGHTS_MEMORY", "MAX_IMAGE_BYTES", "MAX_IMAGE_PIXELS",
+    "PREVIEW_SECONDS",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,9 @@ def _app(entry: dict[str, Any], url: str) -> str:
     rows = "".join(_row(name, field) for name, field in schema.get("properties", {}).items())
     name = escape(entry["name"])
     weights = " -F weights=SHA256" if entry["weights"] else ""
+    base = escape(url)
     examples = "\n".join(
-        f"curl -F file=@photo.jpg{weights} -F 'params={{}}' -H 'Accept: application/json' {escape(url)}/{path}"
+        f"curl -F file=@photo.jpg{weights} -F 'params={{}}' -H 'Accept: application/json' {base}/{path}"
         for path in entry["routes"]
     )
     return (

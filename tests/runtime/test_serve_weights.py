@@ -19,6 +19,7 @@ from tests.runtime.conftest import until
 from tests.runtime.test_node import parents
 from tests.runtime.test_serve import Server, ask, refusal
 
+PHOTO = pictures.png()
 CAT = [32, 32, 20, 10, 0.9, 0.8, 0.1]
 
 
@@ -45,7 +46,7 @@ def classifier(server) -> str:
     return weights.keep(server.data_dir, weights.classifier())
 
 
-def classify(client, sha256, photo=pictures.png(), **fields):
+def classify(client, sha256, photo=PHOTO, **fields):
     fields = {"params": "{}", "accept": "application/json"} | fields
     return ask(client, photo=photo, name="classify", weights=sha256, **fields)
 
