@@ -18,11 +18,14 @@ from apps.processing import catalog, queries
 from apps.processing.models import Job, JobImage
 from apps.processing.services import jobs as service
 from apps.processing.services.states import ACTIVE, FINISHED
+from apps.processing.shown import colours_of, count_bars
 from apps.processing.timeline_svg import draw
+from apps.processing.views_results import cards
 from marketplace.api import ApiError
 
 PAGE_SIZE = 30
 PICTURES = 24  # shown at once on a finished job
+CLASSES = 8  # the most frequent ones, in its summary
 BLOCKS = 60  # most blocks in a lane
 
 
@@ -56,7 +59,12 @@ def job_page(request: HttpRequest, job_id: str) -> HttpResponse:
         "events": queries.events_of(job),
     }
     if job.status in FINISHED:
-        context["results"] = queries.results_page(job, limit=PICTURES).items
+        context["cards"] = cards(queries.results_page(job, limit=PICTURES).items, job)
+        app = catalog.find(job.app)
+        counts = queries.result_counts(job).labels
+        context["classes"] = count_bars(counts, colours_of(app))[:CLASSES]
+        context["class_count"] = len(counts)
+        context["detects"] = app is not None and app.kind == "detection"
         context["timeline"] = draw(queries.timeline(job))
     return render(request, "processing/job.html", context)
 

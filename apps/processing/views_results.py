@@ -1,9 +1,14 @@
-"""What came out of a job, photo by photo: before beside after, text, HTML, and the document behind it."""
+"""What came out of a job, photo by photo: pictures, boxes, classes, text, and the document behind them.
+
+Filters are in the address, so that what is seen can be kept and sent: ?status= ?label= ?min_confidence= ?rgb=
+?ryb=; `?group=class` shows the photos of each class; `?after=` turns pages.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,13 +17,17 @@ from django.views.decorators.http import require_safe
 
 from apps.drive import storage
 from apps.drive.models import Attachment
-from apps.processing import queries
+from apps.processing import catalog, queries, shown
+from apps.processing.documents import store
 from apps.processing.documents.base import Filters
 from apps.processing.models import Job, JobImage
+from apps.processing.shown import Bar, Box, Colours
 from marketplace.ids import is_id
 
 PAGE_SIZE = 60
+GROUPS, OF_GROUP = 12, 6  # classes shown one by one, and photos of each
 TEXT_BYTES = 2_000_000  # of a text or HTML result shown in the page; the whole file can be downloaded
+FILTERS = ("status", "label", "min_confidence", "rgb", "ryb")
 
 
 @dataclass(frozen=True)
@@ -29,21 +38,46 @@ class TextResult:
     cut: bool
 
 
+@dataclass(frozen=True)
+class Card:
+    """A photo of the contact sheet: `kind` says what is on it."""
+
+    item: queries.ResultItem
+    kind: str  # boxes | class | picture | pair (before and after) | failed | gone
+    boxes: list[Box]
+    best: Bar | None = None  # of a classified photo
+
+
+@dataclass(frozen=True)
+class Group:
+    bar: Bar
+    cards: list[Card]
+
+
 @login_required
 @require_safe
 def results(request: HttpRequest, job_id: str) -> HttpResponse:
-    """?status= and, where documents have them, ?label= ?min_confidence= ?rgb= ?ryb=; ?after= turns pages."""
     job = queries.job_for_page(request.user, job_id)
-    filters = _filters(request)
-    page = queries.results_page(job, filters, _integer(request.GET.get("after")), PAGE_SIZE)
-    query = request.GET.copy()
-    query.pop("after", None)
+    app = catalog.find(job.app)
+    colours, filters = shown.colours_of(app), _filters(request)
+    counts = queries.result_counts(job)
+    grouped = request.GET.get("group") == "class" and bool(counts.labels) and not filters.label
+    page = queries.ResultsPage([], None)
+    if not grouped:
+        page = queries.results_page(job, filters, _integer(request.GET.get("after")), PAGE_SIZE)
     context = {
         "job": job,
         "page": page,
-        "counts": queries.result_counts(job),
+        "cards": cards(page.items, job, filters),
+        "groups": _groups(job, filters, list(counts.labels)[:GROUPS], counts.labels) if grouped else [],
+        "grouped": grouped,
+        "counts": counts,
+        "found": counts.total if filters == Filters() else store().matching(job.id, filters),
         "filters": filters,
-        "query": f"{query.urlencode()}&" if query else "",
+        "classes": shown.count_bars(counts.labels, colours, filters.label),
+        "detects": app is not None and app.kind == "detection",
+        "query": _query(filters, grouped),
+        "carried": _query(filters),
         "first": "after" not in request.GET,
     }
     return render(request, "processing/results.html", context)
@@ -52,23 +86,66 @@ def results(request: HttpRequest, job_id: str) -> HttpResponse:
 @login_required
 @require_safe
 def result(request: HttpRequest, job_id: str, image_id: str) -> HttpResponse:
-    """One photo of the job, with its neighbours."""
+    """One photo of the job, with its neighbours among those that match the filters of the address."""
     job = queries.job_for_page(request.user, job_id)
     row = JobImage.objects.filter(job=job, image_id=image_id).first() if is_id(image_id) else None
     if row is None:
         raise Http404("This job has no such photo.")
-    item = _result_at(job, row)
+    item, filters = _result_at(job, row), _filters(request)
+    app = catalog.find(job.app)
+    colours = shown.colours_of(app)
+    before, after = _neighbours(job, row, filters)
     context = {
         "job": job,
         "row": row,
         "item": item,
+        "card": card(item, colours, shown.takes_photo(app)) if item else None,
+        "finder": shown.finder(item.document, colours) if item and shown.is_detected(item.document) else None,
+        "bars": shown.top_classes(item.document, colours) if item else [],
+        "facts": shown.facts(item.document) if item else {},
         "texts": _texts(item),
+        "filters": filters,
+        "query": _query(filters).rstrip("&"),
         "place": row.position + 1,
-        "previous": _neighbour(job, row.position - 1),
-        "next": _neighbour(job, row.position + 1),
+        "previous": before,
+        "next": after,
         "document": json.dumps(item.document, indent=2, sort_keys=True) if item else "",
     }
     return render(request, "processing/result.html", context)
+
+
+def cards(items: list[queries.ResultItem], job: Job, filters: Filters | None = None) -> list[Card]:
+    app = catalog.find(job.app)
+    colours, has_before = shown.colours_of(app), shown.takes_photo(app)
+    return [card(item, colours, has_before, filters) for item in items]
+
+
+def card(
+    item: queries.ResultItem, colours: Colours, has_before: bool, filters: Filters | None = None
+) -> Card:
+    """`has_before`: the app made its picture of the photo, so that the two can be compared."""
+    doc = item.document
+    if doc["status"] == "failed":
+        return Card(item, "failed", [])
+    if shown.is_detected(doc) and item.input:
+        return Card(item, "boxes", shown.boxes(doc, colours, filters)[: shown.BOXES_ON_A_CARD])
+    top = shown.top_classes(doc, colours)
+    if top and item.input:
+        return Card(item, "class", [], top[0])
+    if item.output is None:
+        return Card(item, "gone", [], top[0] if top else None)
+    return Card(item, "pair" if item.input and has_before else "picture", [])
+
+
+def _groups(job: Job, filters: Filters, labels: list[str], counts: dict[str, int]) -> list[Group]:
+    """The first photos of each class; the number of queries follows GROUPS, not the photos."""
+    bars = {bar.label: bar for bar in shown.count_bars(counts, shown.colours_of(catalog.find(job.app)))}
+    pages = queries.results_by_label(job, filters, labels, OF_GROUP)
+    made = [
+        Group(bars[label], cards(items, job, filters.with_label(label)))
+        for label, items in zip(labels, pages, strict=True)
+    ]
+    return [group for group in made if group.cards]
 
 
 def _result_at(job: Job, row: JobImage) -> queries.ResultItem | None:
@@ -77,9 +154,26 @@ def _result_at(job: Job, row: JobImage) -> queries.ResultItem | None:
     return items[0] if items and items[0].document["image"] == row.image_id else None
 
 
-def _neighbour(job: Job, position: int) -> str:
+def _neighbours(job: Job, row: JobImage, filters: Filters) -> tuple[str, str]:
+    """Ids of the photo before and the next one: of the whole job, or of the results that match."""
+    if filters == Filters():
+        return _photo_at(job, row.position - 1), _photo_at(job, row.position + 1)
+    before = store().before(job.id, filters, row.position)
+    after = store().page(job.id, filters, row.position, 1)
+    return before["image"] if before else "", after[0]["image"] if after else ""
+
+
+def _photo_at(job: Job, position: int) -> str:
     found = JobImage.objects.filter(job=job, position=position).values_list("image_id", flat=True).first()
     return found or ""
+
+
+def _query(filters: Filters, grouped: bool = False) -> str:
+    """The filters, to go on with in an address: empty, or ending in `&`."""
+    query = {name: value for name in FILTERS if (value := getattr(filters, name))}
+    if grouped:
+        query["group"] = "class"
+    return f"{urlencode(query)}&" if query else ""
 
 
 def _filters(request: HttpRequest) -> Filters:
@@ -88,7 +182,7 @@ def _filters(request: HttpRequest) -> Filters:
     return Filters(
         status=status if status in {"ok", "failed"} else "",
         label=_text(get("label"), 120),
-        min_confidence=_share(get("min_confidence")),
+        min_confidence=_share(get("min_confidence")) or None,
         rgb=_text(get("rgb"), 20),
         ryb=_text(get("ryb"), 20),
     )

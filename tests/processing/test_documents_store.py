@@ -103,6 +103,17 @@ def test_known_photos(documents):
     assert documents.known("j", []) == set()
 
 
+def test_the_document_before_a_position(documents):
+    documents.save_many([doc(0, data=found(("cat", 0.9, "", ""))), doc(1), doc(2, status="failed"), doc(4)])
+    documents.save_many([doc(3, job="other")])
+    every = Filters()
+    assert documents.before("j", every, 4)["position"] == 2
+    assert documents.before("j", every, 99)["position"] == 4
+    assert documents.before("j", Filters(status="ok"), 4)["position"] == 1
+    assert documents.before("j", Filters(label="cat", min_confidence=0.5), 4)["position"] == 0
+    assert documents.before("j", every, 0) is None
+
+
 def test_pages_go_by_position(documents):
     documents.save_many([doc(number) for number in (3, 1, 4, 0, 2)])
     assert positions(documents.page("j", limit=2)) == [0, 1]

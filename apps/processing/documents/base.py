@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,9 @@ class Filters:
     @property
     def of_findings(self) -> bool:
         return bool(self.label or self.rgb or self.ryb or self.min_confidence is not None)
+
+    def with_label(self, label: str) -> Filters:
+        return replace(self, label=label)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,10 @@ class Documents(ABC):
         self, job: str, filters: Filters | None = None, after: int | None = None, limit: int = 100
     ) -> list[Doc]:
         """At most `limit` documents by position, beginning after position `after`."""
+
+    @abstractmethod
+    def before(self, job: str, filters: Filters, position: int) -> Doc | None:
+        """The last matching document before `position`."""
 
     @abstractmethod
     def matching(self, job: str, filters: Filters) -> int:

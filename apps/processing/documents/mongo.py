@@ -71,6 +71,11 @@ class MongoDocuments(Documents):
         rows = self._docs.find(query, {"doc": 1}).sort("position", ASCENDING).limit(limit)
         return [row["doc"] for row in rows]
 
+    def before(self, job: str, filters: Filters, position: int) -> Doc | None:
+        query = _query(job, filters) | {"position": {"$lt": position}}
+        row = self._docs.find_one(query, {"doc": 1}, sort=[("position", DESCENDING)])
+        return row["doc"] if row else None
+
     def matching(self, job: str, filters: Filters) -> int:
         return self._docs.count_documents(_query(job, filters))
 

@@ -76,6 +76,10 @@ class SqlDocuments(Documents):
             rows = rows.filter(position__gt=after)
         return list(rows.order_by("position").values_list("data", flat=True)[:limit])
 
+    def before(self, job: str, filters: Filters, position: int) -> Doc | None:
+        rows = _matching(job, filters).filter(position__lt=position)
+        return rows.order_by("-position").values_list("data", flat=True).first()
+
     def matching(self, job: str, filters: Filters) -> int:
         return _matching(job, filters).count()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -18,6 +19,7 @@ from apps.drive.models import Folder, Image
 from apps.processing.catalog import App
 from apps.processing.documents.base import Event
 from apps.processing.models import Job
+from apps.processing.shown import Box
 
 register = template.Library()
 
@@ -66,8 +68,22 @@ def took(job: Job) -> float | None:
 
 
 @register.filter
-def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+def percent(share: float, digits: int = 0) -> str:
+    """`0.5` -> `50 %`."""
+    return f"{100 * share:.{digits}f} %"
+
+
+@register.filter
+def in_words(boxes: Sequence[Box]) -> str:
+    """What was found, for those who can't see the boxes: `2 cat, 1 dog`."""
+    counts = Counter(box.label for box in boxes)
+    return ", ".join(f"{n} {label}" for label, n in counts.most_common()) or "nothing found"
+
+
+@register.filter
+def label_query(label: str) -> str:
+    """The filter of a class, for an address."""
+    return urlencode({"label": label})
 
 
 @register.filter
