@@ -1,8 +1,8 @@
 """Turns the JSON Schema of an app's options into fields that a template can draw.
 
     field    one option: its label, help, control, bounds, value and errors
-    control  the kind of input: segments, select, integer, number, numbers, switch, text, color, colors,
-             folder, or json for whatever has no control of its own
+    control  the kind of input: segments, select, choices, integer, number, seed, numbers, switch, text,
+             color, colors, folder, or json for whatever has no control of its own
 
 Understood beside the standard keywords: `x-asset: folder` (the value is a folder's id), `x-show-if`
 ({other option: [values]}: shown only while all of them hold), `x-group` (a fold-out's title), `x-labels`
@@ -20,6 +20,7 @@ Schema = Mapping[str, Any]
 
 SEGMENTS_AT_MOST = 4  # more choices than this, or longer ones, become a select
 SEGMENTS_LETTERS = 26
+SEARCHED_FROM = 13  # so many choices have a search
 SLIDER_SPAN = 2000  # a slider can't be set to one of more values than this
 
 
@@ -85,7 +86,17 @@ class Field:
     @property
     def grouped(self) -> bool:
         """Inputs that need a fieldset: several controls under one label."""
-        return self.control in {"segments", "numbers", "colors"}
+        return self.control in {"segments", "numbers", "colors", "choices"}
+
+    @property
+    def searched(self) -> bool:
+        """Whether there are too many choices to look through."""
+        return len(self.choices) >= SEARCHED_FROM
+
+    @property
+    def chosen(self) -> list[str]:
+        """The values of `choices` that are chosen."""
+        return [str(value) for value in self.value] if isinstance(self.value, list | tuple) else []
 
     @property
     def described_by(self) -> str:
@@ -134,10 +145,10 @@ def _field(
         id=f"{prefix}-{name}",
         label=_label(name, part),
         help=part.get("description", ""),
-        control=_control(part, root),
+        control="seed" if name == "seed" and part.get("type") == "integer" else _control(part, root),
         value=values.get(name, default),
         default=default,
-        choices=_choices(part),
+        choices=_choices(part) or _item_choices(part, root),
         minimum=minimum,
         maximum=maximum,
         step=step,
@@ -203,7 +214,18 @@ def _array_control(part: Schema, root: Schema) -> str:
         numeric = all(item.get("type") in {"integer", "number"} for item in fixed)
         return "numbers" if numeric else "json"
     item, _ = _resolve(part.get("items", {}), root)
+    if "enum" in item:
+        return "choices"
     return "colors" if item.get("type") == "string" and _is_color(item) else "json"
+
+
+def _item_choices(part: Schema, root: Schema) -> tuple[Choice, ...]:
+    """Of a list whose entries are one of several values. These are names of things, and stay as they are."""
+    if part.get("type") != "array" or part.get("prefixItems"):
+        return ()
+    item, _ = _resolve(part.get("items", {}), root)
+    labels = item.get("x-labels", {})
+    return tuple(Choice(str(value), labels.get(str(value), str(value))) for value in item.get("enum", ()))
 
 
 def _is_color(part: Schema) -> bool:

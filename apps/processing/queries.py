@@ -222,9 +222,7 @@ def results_page(
     return ResultsPage(_with_images(job, docs), docs[-1]["position"] if more else None)
 
 
-def results_by_label(
-    job: Job, filters: Filters, labels: Sequence[str], limit: int
-) -> list[list[ResultItem]]:
+def results_by_label(job: Job, filters: Filters, labels: Sequence[str], limit: int) -> list[list[ResultItem]]:
     """The first results of each label: a query a label, and the photos of all of them together."""
     pages = [store().page(job.id, filters.with_label(label), None, limit) for label in labels]
     items = iter(_with_images(job, [doc for docs in pages for doc in docs]))

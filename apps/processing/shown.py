@@ -1,7 +1,7 @@
-"""What pages show of a document's data: boxes of a detector, bars of a classifier. Nothing here reads anything.
+"""What pages show of a document's data: boxes of a detector, bars of a classifier. Nothing is read here.
 
-    hue    1 to 12: the colour `--class-N` that a class has on every page
-    share  0 to 1
+hue    1 to 12: the colour `--class-N` that a class has on every page
+share  0 to 1
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ def top_classes(doc: Doc, colours: Colours) -> list[Bar]:
 
 
 def facts(doc: Doc) -> dict[str, str]:
-    """In words, where there are any: `seed` of a picture from noise; `rgb` and `ryb`, the dominant colours of a
-    classified photo."""
+    """In words, where there are any: `seed` of a picture from noise; `rgb` and `ryb`, the dominant colours of
+    a classified photo."""
     data = doc.get("data") or {}
     seed = data.get("seed")
     made = {"seed": str(seed) if isinstance(seed, int) else ""}

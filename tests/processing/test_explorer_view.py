@@ -264,7 +264,9 @@ def test_a_picture_from_noise_has_no_before(alice, alice_web, submit, app, kind)
 def test_which_apps_take_a_photo(apps):
     from apps.processing import catalog
 
-    assert {name: takes_photo(catalog.find(name)) for name in ("bw", "finder", "digits", "comic", "dream")} == {
+    assert {
+        name: takes_photo(catalog.find(name)) for name in ("bw", "finder", "digits", "comic", "dream")
+    } == {
         "bw": True,
         "finder": True,
         "digits": True,

@@ -42,6 +42,8 @@ HEX = {"type": "string", "pattern": "^#[0-9a-f]{6}$"}
         ({"type": "array", "prefixItems": [{"type": "number"}, {"type": "number"}]}, "numbers"),
         ({"type": "array", "prefixItems": [{"type": "number"}, {"type": "string"}]}, "json"),
         ({"type": "array", "items": {"type": "integer"}}, "json"),
+        ({"type": "array", "items": {"type": "string", "enum": ["cat", "dog"]}}, "choices"),
+        ({"type": "array", "items": {"enum": ["cat", "dog"]}, "default": []}, "choices"),
         ({"type": "object"}, "json"),
         ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, "json"),
         ({"type": "string", "x-asset": "folder"}, "folder"),
@@ -177,3 +179,35 @@ def test_a_fixed_tuple_has_as_many_inputs_as_it_has_parts():
     part = {"type": "array", "prefixItems": [{"type": "number"}] * 3, "default": [0.3, 0.6, 0.1]}
     page = drawn(part)
     assert re.findall(r'type="number"[^>]*value="([^"]*)"', page) == ["0.3", "0.6", "0.1"]
+
+
+def test_classes_are_a_list_to_choose_from():
+    names = [f"class_{number}" for number in range(13)]
+    part = {"type": "array", "items": {"type": "string", "enum": names}, "default": []}
+    made = field(part, values={"option": ["class_3", "gone"]})
+    assert ([choice.label for choice in made.choices], made.searched) == (names, True)
+    page = drawn(part, values={"option": ["class_3"]})
+    assert page.count("data-choice>") == 13
+    assert 'value="class_3" checked data-choice>' in page
+    assert "data-choice-search" in page
+
+
+def test_few_classes_need_no_search():
+    page = drawn({"type": "array", "items": {"enum": ["cat", "dog"]}, "default": []})
+    assert "data-choice-search" not in page
+    assert page.count(" checked") == 0
+
+
+@pytest.mark.parametrize("value", [None, "cat", 7, {"a": 1}, [3, None]])
+def test_odd_values_of_a_choice_choose_nothing(value):
+    page = drawn({"type": "array", "items": {"enum": ["cat", "dog"]}}, values={"option": value})
+    assert page.count(" checked") == 0
+
+
+def test_a_seed_has_a_button_for_a_new_one():
+    schema = {"properties": {"seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1, "default": 0}}}
+    (group,) = build(schema)
+    assert group.fields[0].control == "seed"
+    page = Template("{% load schema_form %}{% schema_form schema %}").render(Context({"schema": schema}))
+    assert "data-new-seed" in page
+    assert 'max="4294967295"' in page

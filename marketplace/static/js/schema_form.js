@@ -7,6 +7,8 @@ const READ = {
   segments: (el) => el.querySelector("input:checked")?.value ?? null,
   select: (el) => el.querySelector("select").value || null,
   folder: (el) => el.querySelector("select").value || null,
+  seed: (el) => number(el.querySelector("input").value),
+  choices: (el) => [...el.querySelectorAll("[data-choice]:checked")].map((input) => input.value),
   integer: (el) => number(el.querySelector("[type=number]").value),
   number: (el) => number(el.querySelector("[type=number]").value),
   numbers: (el) => [...el.querySelectorAll("[type=number]")].map((input) => number(input.value)),
@@ -21,6 +23,8 @@ const WRITE = {
   segments: (el, value) => el.querySelectorAll("input").forEach((input) => (input.checked = input.value === String(value))),
   select: (el, value) => (el.querySelector("select").value = value ?? ""),
   folder: (el, value) => (el.querySelector("select").value = value ?? ""),
+  seed: (el, value) => (el.querySelector("input").value = value ?? ""),
+  choices: (el, values) => el.querySelectorAll("[data-choice]").forEach((input) => (input.checked = (values ?? []).includes(input.value))),
   integer: (el, value) => el.querySelectorAll("input").forEach((input) => (input.value = value ?? "")),
   number: (el, value) => el.querySelectorAll("input").forEach((input) => (input.value = value ?? "")),
   numbers: (el, value) => el.querySelectorAll("input").forEach((input, i) => (input.value = value?.[i] ?? "")),
@@ -123,6 +127,10 @@ export class SchemaForm {
   #input(event) {
     const el = event.target.closest(".option");
     if (!el) return;
+    if (event.target.matches("[data-choice-search]")) {
+      search(el, event.target.value);
+      return;
+    }
     // The slider and the number beside it are one value.
     if (event.target.type === "range") el.querySelector("[type=number]").value = event.target.value;
     this.#refresh();
@@ -131,6 +139,17 @@ export class SchemaForm {
 
   #click(event) {
     const el = event.target.closest(".option");
+    if (event.target.closest("[data-new-seed]")) {
+      WRITE.seed(el, newSeed(el.querySelector("input")));
+      this.onchange();
+      return;
+    }
+    if (event.target.closest("[data-choice-clear]")) {
+      WRITE.choices(el, []);
+      this.#refresh();
+      this.onchange();
+      return;
+    }
     const add = event.target.closest("[data-add-color]");
     const remove = event.target.closest("[data-remove-color]");
     if (!add && !remove) return;
@@ -150,11 +169,36 @@ export class SchemaForm {
       el.hidden = !rules.every(([name, allowed]) => allowed.includes(values[name]));
       refreshRange(el);
       refreshColors(el);
+      refreshChoices(el);
     }
     for (const group of this.root.querySelectorAll(".option-group")) {
       group.hidden = !group.querySelector(".option:not([hidden])");
     }
   }
+}
+
+/** A whole number between the input's bounds. */
+function newSeed(input) {
+  const low = Number(input.min || 0);
+  const high = Number(input.max || 2 ** 32 - 1);
+  const [random] = crypto.getRandomValues(new Uint32Array(1));
+  return low + Math.floor((random / 2 ** 32) * (high - low + 1));
+}
+
+function search(el, text) {
+  const wanted = text.trim().toLowerCase();
+  for (const label of el.querySelectorAll(".option__choice-list > label")) {
+    label.hidden = !label.textContent.toLowerCase().includes(wanted);
+  }
+}
+
+function refreshChoices(el) {
+  const count = el.querySelector("[data-choice-count]");
+  if (!count) return;
+  const chosen = READ.choices(el).length;
+  const all = el.querySelectorAll("[data-choice]").length;
+  count.textContent = chosen ? `${chosen} of ${all}` : `All ${all}`;
+  el.querySelector("[data-choice-clear]").disabled = chosen === 0;
 }
 
 function refreshRange(el) {
