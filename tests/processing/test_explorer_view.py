@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from apps.drive.models import Image
+from apps.processing import catalog
 from apps.processing.models import Job, JobImage
 from apps.processing.shown import colours_of, takes_photo
 from tests.processing.conftest import SCHEMA, _processor
@@ -262,8 +263,6 @@ def test_a_picture_from_noise_has_no_before(alice, alice_web, submit, app, kind)
 
 
 def test_which_apps_take_a_photo(apps):
-    from apps.processing import catalog
-
     assert {
         name: takes_photo(catalog.find(name)) for name in ("bw", "finder", "digits", "comic", "dream")
     } == {
