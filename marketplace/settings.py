@@ -5,6 +5,7 @@ Every variable read here is described in docs/settings.md and in .env.example; a
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import dj_database_url
@@ -181,6 +182,12 @@ MAX_QUEUED_JOBS = env.integer("MAX_QUEUED_JOBS", 100, low=1)
 JOB_IMAGE_SECONDS = env.integer("JOB_IMAGE_SECONDS", 60, low=1)
 PREVIEW_SECONDS = env.integer("PREVIEW_SECONDS", 20, low=1)
 PREVIEW_QUEUE = env.integer("PREVIEW_QUEUE", 8, low=1)
+
+# --- Weights --------------------------------------------------------------------------------------
+MAX_WEIGHTS_BYTES = env.integer("MAX_WEIGHTS_BYTES", 1_000_000_000, low=1)
+WEIGHTS_QUOTA_BYTES = env.integer("WEIGHTS_QUOTA_BYTES", 10_000_000_000, low=1)
+INTAKE_SECONDS = env.number("INTAKE_SECONDS", 600.0, low=1.0)
+CONVERTER_PYTHON = env.text("CONVERTER_PYTHON") or sys.executable
 
 # --- The cluster ----------------------------------------------------------------------------------
 ENGINE = env.choice("ENGINE", "celery", ("celery",))

@@ -13,6 +13,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 api = [
     path("", include("apps.accounts.api_urls")),
     path("", include("apps.drive.api_urls")),
+    path("", include("apps.catalog.api_urls")),
     path("", include("apps.processing.api_urls")),
     path("", include("apps.cluster.api_urls")),
 ]

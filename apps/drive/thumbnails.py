@@ -46,6 +46,20 @@ def examine(path: Path) -> tuple[inspect.Header, bytes]:
     return header, data
 
 
+def render(path: Path, side: int) -> tuple[bytes, int, int]:
+    """A WebP of an image file, its longest side at most `side`, and its width and height. Checked as an
+    upload is: raises the errors of `inspect`."""
+    image, header = inspect.open_image(path)
+    with image, _gate:
+        try:
+            data = _render(image, header, side)
+        except BROKEN as error:
+            raise inspect.broken(path, header.format) from error
+    inspect.check_complete(path, header.format)
+    with Image.open(io.BytesIO(data)) as made:
+        return data, *made.size
+
+
 def ensure(owner_id: str, sha256: str) -> Path:
     """Where the thumbnail lies; it is made if it is missing. FileNotFoundError if the photo itself is."""
     return _ensure(storage.thumb_path(owner_id, sha256), storage.blob_path(owner_id, sha256), SIDE)

@@ -1,6 +1,7 @@
 """The apps a user can run, read from `model_images/catalog.json` without importing any processor.
 
-app       what a user runs: a processor and its options' JSON Schema
+app       what a user runs: a processor and its options' JSON Schema; built in, or made of weights
+weights   a listing's current version, run by the processor of its family (see weights_apps)
 asset     an option whose value is the id of one of the user's folders; frozen to its photos' hashes
 """
 
@@ -16,11 +17,15 @@ from django.http import Http404
 from jsonschema import Draft202012Validator
 
 from apps.accounts.models import User
+from apps.catalog import queries
+from apps.catalog.models import Listing
 from apps.drive import access
 from apps.drive.queries import live_images
 from apps.processing.storable import is_storable
+from apps.processing.weights_apps import make
 from apps.processing.wording import explain
 from marketplace.api import ApiError, invalid
+from marketplace.ids import is_id
 
 MAX_ASSETS = 5_000  # photos in a folder that an option names
 _UNSTORABLE = "holds a character or a number that can't be stored"
@@ -39,6 +44,20 @@ class App:
     seconds_per_megapixel: float = 0.02
     source: Literal["builtin", "own", "purchased"] = "builtin"
     price_per_image: int = 0
+    processor: str = ""  # what a job names; empty: the app's id
+    route: str = ""  # where a preview server answers for it; empty: the processor's name
+    weights: str = ""  # sha256
+    family: str = ""  # of a processor that needs weights: which ones
+
+    @property
+    def runs(self) -> str:
+        """The processor's name."""
+        return self.processor or self.id
+
+    @property
+    def path(self) -> str:
+        """Below a preview server's address."""
+        return self.route or self.runs
 
     @property
     def asset_options(self) -> list[str]:
@@ -48,13 +67,17 @@ class App:
 
 
 def apps_for(user: User) -> list[App]:
-    """Every app this user may run, in the catalogue's order."""
-    return list(_catalogue().values())
+    """Every app this user may run: the built-in ones in the catalogue's order, then weights by title."""
+    made = [weights_app(user, listing) for listing in queries.runnable_listings(user)]
+    return [*built_in().values(), *(app for app in made if app)]
 
 
 def app_for(user: User, app_id: str) -> App:
     """Http404 if there is no such app, or not for this user."""
-    app = _catalogue().get(app_id)
+    app = built_in().get(app_id)
+    if app is None and is_id(app_id):
+        listing = queries.runnable_listing(user, app_id)
+        app = weights_app(user, listing) if listing else None
     if app is None:
         raise Http404("There is no app with this id.")
     return app
@@ -62,7 +85,21 @@ def app_for(user: User, app_id: str) -> App:
 
 def find(app_id: str) -> App | None:
     """An app whoever asks: for work that was accepted earlier."""
-    return _catalogue().get(app_id)
+    if app := built_in().get(app_id):
+        return app
+    listing = queries.listing_of_app(app_id) if is_id(app_id) else None
+    return weights_app(None, listing) if listing else None
+
+
+def weights_app(user: User | None, listing: Listing) -> App | None:
+    """A listing as an app; None while no processor of this installation runs its family."""
+    processor = next((one for one in _catalogue().values() if one.family == listing.family), None)
+    return make(processor, listing, own=user is None or listing.seller_id == user.pk) if processor else None
+
+
+def built_in() -> dict[str, App]:
+    """The processors that are apps by themselves."""
+    return {name: app for name, app in _catalogue().items() if not app.family}
 
 
 def validate(app: App, params: Any) -> dict[str, Any]:
@@ -123,7 +160,7 @@ def _catalogue() -> dict[str, App]:
 
 def read(path: Path) -> dict[str, App]:
     """The catalogue file: {"processors": [{name, title, summary, kind, version, outputs, params_schema,
-    seconds_per_megapixel}]}."""
+    seconds_per_megapixel, route, weights, family}]}. `weights`: it can't run without some, of `family`."""
     apps = {}
     for entry in json.loads(path.read_text(encoding="utf-8"))["processors"]:
         if entry.get("weights"):  # an app only together with a listing's weights
@@ -137,6 +174,9 @@ def read(path: Path) -> dict[str, App]:
             outputs=tuple(entry["outputs"]),
             params_schema=entry["params_schema"],
             seconds_per_megapixel=float(entry["seconds_per_megapixel"]),
+            processor=entry["name"],
+            route=entry.get("route", ""),
+            family=(entry.get("family") or entry["name"]) if entry.get("weights") else "",
         )
         Draft202012Validator.check_schema(app.params_schema)
         apps[app.id] = app

@@ -119,10 +119,11 @@ def _spec(job: Job) -> jobfolder.JobSpec:
     return jobfolder.JobSpec(
         job=job.id,
         owner=job.owner_id,
-        app=job.app,
+        app=job.processor or job.app,
         app_version=job.app_version,
         params=job.params,
         assets=job.assets,
+        weights=job.weights or None,
         limits=jobfolder.Limits(
             image_seconds=settings.JOB_IMAGE_SECONDS,
             max_bytes=settings.MAX_IMAGE_BYTES,

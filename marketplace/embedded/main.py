@@ -94,7 +94,8 @@ def _start(chosen: Options, supervisor: Supervisor, log: Log) -> None:
     _prepare(chosen, supervisor, log, platform)
     supervisor.start([plan.web(chosen, platform), plan.controller(platform)])
     _wait_until_ready(chosen, supervisor, log)
-    supervisor.start([plan.worker(platform)])  # what it does can wait, and the others start faster alone
+    # What these do can wait, and the others start faster alone.
+    supervisor.start([plan.worker(platform), plan.intake(platform)])
     _announce(chosen, log)
 
 

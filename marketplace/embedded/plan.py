@@ -8,6 +8,7 @@ servers, and nothing else of the environment.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,6 +97,19 @@ def worker(env: Mapping[str, str]) -> Service:
         *("--without-gossip", "--without-mingle"),
     ]
     return Service("worker", command, env)
+
+
+def intake(env: Mapping[str, str]) -> Service:
+    """Takes uploaded weights in, one at a time: it hands each to the converter, a process without secrets.
+
+    SIGQUIT, its signal to stop, does not wait for the conversion in hand: the next start begins that anew.
+    """
+    command = [
+        *(sys.executable, "-m", "celery", "--quiet", "-A", "marketplace", "worker"),
+        *("-Q", "intake", "-n", "intake@%h", "--pool", "solo", "--loglevel", "WARNING"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ]
+    return Service("intake", command, env, stop_signal=signal.SIGQUIT)
 
 
 def controller(env: Mapping[str, str]) -> Service:

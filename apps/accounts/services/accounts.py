@@ -8,6 +8,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.accounts.services import tokens
+from apps.catalog.services import listings
 from apps.cluster.engines import get_engine
 from apps.drive.services import owners
 from apps.processing.documents import store
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def delete(user: User) -> None:
-    """Photos, jobs with their results, tokens and the person; nothing of it can be had back.
+    """Photos, jobs with their results, listings, tokens and the person; nothing of it can be had back.
 
     First nobody can log in any more, then the data goes, the person last: cut off in between, it can be
     done again by staff and no step minds. Workers of running jobs are told to stop; the controller clears
@@ -35,6 +36,7 @@ def delete(user: User) -> None:
         store().forget(job_id)
     with transaction.atomic():
         owners.delete_all(user.pk)
+        listings.leave(user)
         user.delete()
     for job_id, _ in jobs:
         store().forget(job_id)  # what a worker finished meanwhile

@@ -1,5 +1,5 @@
 """What needs doing now and then: old job folders, folders of nobody, the drive's trash, old
-Idempotency-Keys."""
+Idempotency-Keys, weights whose intake was cut off, uploads that nobody went on with."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ class Chores:
             (300.0, self.clean_orphans),
             (3600.0, self.purge_drive),
             (3600.0, self.forget_keys),
+            (10.0, self.resume_intake),
+            (3600.0, self.sweep_catalog),
         ]
         # Soon after a start: one that is restarted every hour must come to all of them.
         self._due = [start + min(every, FIRST) for every, _ in self._table]
@@ -85,6 +87,17 @@ class Chores:
 
     def forget_keys(self) -> None:
         once.forget_old(self._now())
+
+    def resume_intake(self) -> None:
+        """Weights whose task died, never came, or waits for the converter to be there."""
+        from apps.catalog.tasks import resume
+
+        resume()
+
+    def sweep_catalog(self) -> None:
+        from apps.catalog.tasks import sweep
+
+        sweep.delay()
 
 
 def _folders(root: Path) -> list[Path]:

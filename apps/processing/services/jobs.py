@@ -186,7 +186,7 @@ def _queue_again(job: Job, app: App, ok: int, actor: str) -> bool:
         Job.Status.QUEUED,
         actor=actor,
         attempt=job.attempt + 1,
-        app_version=app.version,
+        app_version=job.app_version if job.weights else app.version,  # weights stay those of the submit
         done=ok,
         done_before=ok,
         failed=0,
@@ -204,6 +204,8 @@ def _store(user: User, plan: _Plan) -> Job:
         app=plan.app.id,
         app_title=plan.app.title,
         app_version=plan.app.version,
+        processor=plan.app.runs,
+        weights=plan.app.weights,
         params=plan.params,
         assets=plan.assets,
         folder=plan.folder,
@@ -212,6 +214,7 @@ def _store(user: User, plan: _Plan) -> Job:
         parallelism=plan.parallelism,
         total=len(plan.images),
         estimated_seconds=plan.work,
+        price_per_image=plan.app.price_per_image,
         price_held=plan.price,
     )
     for image in plan.images:

@@ -53,6 +53,8 @@ def preview(
     hashes = catalog.freeze_assets(user, app, checked)
     assets = {name: [f"{user.pk}/{sha256}" for sha256 in mine] for name, mine in hashes.items()}
     fields = {"params": json.dumps(checked), "assets": json.dumps(assets)}
+    if app.weights:
+        fields["weights"] = app.weights
     if image is not None:
         photo = access.image_for(user, image)
         fields["path"] = f"{photo.owner_id}/{photo.sha256}"
@@ -74,7 +76,7 @@ def check_accept(app: App, accept: str) -> None:
 
 
 def _send(app: App, fields: dict[str, str], files: dict[str, File], accept: str) -> Preview:
-    answer = send_preview(app.id, fields, files, accept, settings.PREVIEW_SECONDS)
+    answer = send_preview(app.path, fields, files, accept, settings.PREVIEW_SECONDS)
     if answer.status_code != 200:
         _refuse(answer)
     timing = answer.headers.get("Server-Timing")
