@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("drive/", include("apps.drive.urls")),
     path("s/", include("apps.drive.share_urls")),  # read-only links, for anyone
     path("", include("apps.processing.urls")),  # /studio/, /jobs/
+    path("", include("apps.catalog.urls")),  # /sell/
     path("", include("apps.cluster.urls")),  # /cluster/
     path("api/v1/", include(api)),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),

@@ -27,6 +27,7 @@ _PAGES = [
     ("/drive/", "Drive", "icons/drive.svg"),
     ("/studio/", "Studio", "icons/studio.svg"),
     ("/jobs/", "Jobs", "icons/jobs.svg"),
+    ("/sell/", "Sell", "icons/sell.svg"),
     ("/cluster/", "Cluster", "icons/cluster.svg"),
 ]
 
