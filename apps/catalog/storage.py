@@ -26,6 +26,7 @@ from django.conf import settings
 
 import jobfolder
 from apps.drive.storage import full_disk_is_an_answer
+from jobfolder.layout import check_sha256
 from marketplace.ids import is_id
 
 CHUNK_BYTES = 4 << 20  # of an upload; one request holds it in memory
@@ -58,7 +59,7 @@ def sample_path(version_id: str, number: int) -> Path:
 
 
 def picture_path(sha256: str, *, small: bool = False) -> Path:
-    name = f"{jobfolder.check_sha256(sha256)}{'.small' if small else ''}.webp"
+    name = f"{check_sha256(sha256)}{'.small' if small else ''}.webp"
     return settings.DATA_DIR / "catalog" / "pictures" / name
 
 

@@ -34,7 +34,7 @@ def sell(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def sell_new(request: HttpRequest) -> HttpResponse:
-    form = NewListing(request.POST or None)
+    form = NewListing(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             listing = listings.create(request.user, **form.cleaned_data)

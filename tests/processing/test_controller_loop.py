@@ -227,7 +227,7 @@ def test_every_chore_is_done_soon_after_a_start(controller, clock):
     catalog = ["resume_intake", "sweep_catalog"]
     assert sorted(done) == sorted(["clean_finished", "clean_orphans", "purge_drive", "forget_keys", *catalog])
     chores.run()
-    assert len(done) == 4
+    assert len(done) == 6
 
 
 def test_two_controllers_one_acts(alice, submit, controller, engine, clock):

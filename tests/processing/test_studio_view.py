@@ -97,13 +97,13 @@ def test_options_nested_too_deep_are_said_at_their_field(alice_web):
 
 def test_the_page_costs_the_same_with_many_folders(alice, alice_web, photos, django_assert_num_queries):
     first = photos(alice, 1, "First")
-    # session, user, photo's folder path, first photo, tree, photo counts, policy
+    # session, user, photo’s folder path, first photo, tree, photo counts, own weights, policy
     alice_web.get(f"/studio/bw/?folder={first.pk}")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         alice_web.get(f"/studio/bw/?folder={first.pk}")
     for number in range(5):
         photos(alice, 2, f"Folder {number}", parent=first)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         alice_web.get(f"/studio/bw/?folder={first.pk}")
 
 
