@@ -43,8 +43,8 @@ def processors() -> MappingProxyType[str, AnyProcessor]:
     for family in (*FAMILIES, *extra_families()):
         package = importlib.import_module(family)
         for info in pkgutil.iter_modules(package.__path__, f"{family}."):
-            if info.name.rpartition(".")[2].startswith("_"):
-                continue  # helpers shared by the processors of a family
+            if info.name.rpartition(".")[2].startswith(("_", "train_")):
+                continue  # helpers of a family's processors; what trains its sample weights needs torch
             module = importlib.import_module(info.name)
             for _, cls in inspect.getmembers(module, inspect.isclass):
                 if issubclass(cls, Processor) and cls.__module__ == module.__name__:
