@@ -50,7 +50,7 @@ from jobfolder.layout import (
     sweep,
     weights_path,
 )
-from jobfolder.results import output_file, tail_results
+from jobfolder.results import output_file, tail_results, waiting_results
 
 __all__ = [
     "BadJobFolder",
@@ -89,6 +89,7 @@ __all__ = [
     "stop_requested",
     "sweep",
     "tail_results",
+    "waiting_results",
     "weights_path",
     "write_endpoint",
     "write_node",

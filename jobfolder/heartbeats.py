@@ -72,6 +72,7 @@ class NodeHeartbeat:
     started: float
     time: float
     running: list[str] = field(default_factory=list)  # workers in its slots now
+    libraries: list[str] = field(default_factory=list)  # optional ones of the system that it found
 
     def age(self, now: float) -> float:
         return now - self.time

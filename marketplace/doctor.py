@@ -60,7 +60,25 @@ def findings() -> Iterator[Finding]:
     )
     yield _plain("controller", site_checks.controller, "at work", "start manage.py controller")
     yield _plain("nodes", site_checks.nodes, "alive", "start python -m model_images.runtime node")
+    yield from _libraries()
     yield _preview()
+
+
+def _libraries() -> Iterator[Finding]:
+    """Black & white drops a JPEG's colour without decoding it where a node has TurboJPEG. The same photo must
+    not come out in different bytes depending on the node."""
+    nodes = site_checks.live_nodes()
+    without = sorted(beat.node for beat in nodes if "turbojpeg" not in beat.libraries)
+    remedy = "install it (Debian, Ubuntu: libturbojpeg0) on all nodes and restart them"
+    if not nodes:
+        return
+    if not without:
+        yield Finding("libraries", "ok", "every node has TurboJPEG")
+    elif len(without) == len(nodes):
+        yield Finding("libraries", "warn", f"no node has TurboJPEG: black & white is slower – {remedy}")
+    else:
+        text = f"{', '.join(without)} without TurboJPEG, others with it: black & white differs in bytes"
+        yield Finding("libraries", "warn", f"{text} – {remedy}")
 
 
 def _embedded_is_stopped() -> bool:

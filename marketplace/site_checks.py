@@ -49,8 +49,12 @@ def cache_server() -> None:
         raise Problem("Redis does not keep what it is given")
 
 
+def live_nodes() -> list[jobfolder.NodeHeartbeat]:
+    return [beat for beat in jobfolder.read_nodes(settings.DATA_DIR) if _is_fresh(beat.time)]
+
+
 def nodes() -> None:
-    if not any(_is_fresh(beat.time) for beat in jobfolder.read_nodes(settings.DATA_DIR)):
+    if not live_nodes():
         raise Problem("no node worker is alive")
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from celery import Celery, signals
 
 from jobfolder import NodeHeartbeat, remove_node, write_node
+from model_images.filters._jpegtran import is_available
 from model_images.runtime import settings as node_settings
 from model_images.runtime import speed, threads
 from model_images.runtime.naming import NameTaken, take_name
@@ -96,6 +97,7 @@ def _announce(**_: Any) -> None:
         pid=os.getpid(),
         started=now,
         time=now,
+        libraries=["turbojpeg"] if is_available() else [],
     )
     presence = Presence(
         lambda: write_node(SETTINGS.data_dir, replace(beat, time=time.time(), running=supervisor.running)),

@@ -24,6 +24,7 @@ QUIET = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
 }
+BACKGROUND = 15  # niceness of the background worker: next to nothing while nodes have work
 # What the nodes may be told besides.
 OF_NODES = (
     "NODE_TIMEOUT", "EXTRA_PROCESSORS", "WEIGHTS_MEMORY", "MAX_IMAGE_BYTES", "MAX_IMAGE_PIXELS",
@@ -90,8 +91,10 @@ def web(options: Options, env: Mapping[str, str]) -> Service:
 
 
 def worker(env: Mapping[str, str]) -> Service:
-    """Small background tasks, and the clock of the daily ones."""
+    """Small background tasks, and the clock of the daily ones. They give way to nodes and web: thumbnails of
+    results would slow down the job that makes them, and whoever looks at one first makes it anyway."""
     command = [
+        *("nice", "-n", str(BACKGROUND)),
         *(sys.executable, "-m", "celery", "--quiet", "-A", "marketplace", "worker"),
         *("-Q", "default", "-n", "default@%h", "--concurrency", "2", "--loglevel", "WARNING"),
         *("--without-gossip", "--without-mingle"),

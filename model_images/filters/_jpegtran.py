@@ -60,6 +60,11 @@ def _library() -> Any | None:
     return lib
 
 
+def is_available() -> bool:
+    """Whether this machine has TurboJPEG. Photos are grey either way, but their bytes differ."""
+    return _library() is not None
+
+
 def available() -> bool:
     """Whether this machine has TurboJPEG. Asked once at import: a worker locks itself in afterwards."""
     return _library() is not None

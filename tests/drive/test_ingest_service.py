@@ -53,17 +53,17 @@ def test_again_gives_the_same(alice, holiday, item):
 
 
 def test_crash_between_move_and_commit(alice, holiday, item, monkeypatch):
-    real = Image.objects.create
+    real = Image.objects.bulk_create
 
-    def killed(**fields):
+    def killed(rows):
         raise SystemExit("kill -9")
 
-    monkeypatch.setattr(Image.objects, "create", killed)
+    monkeypatch.setattr(Image.objects, "bulk_create", killed)
     with pytest.raises(SystemExit):
         ingest.adopt(alice.pk, holiday, [item])
     assert not item.path.exists()
     assert Image.objects.count() == 0
-    monkeypatch.setattr(Image.objects, "create", real)
+    monkeypatch.setattr(Image.objects, "bulk_create", real)
 
     [image] = ingest.adopt(alice.pk, holiday, [item])
 

@@ -30,6 +30,41 @@ def test_tail_gives_each_document_once(folder):
     assert second[0]["name"] == "ü\n.jpg"
 
 
+def test_waiting_counts_what_tail_would_give(folder):
+    path = folder / "results" / "1-0001@w1.jsonl"
+    path.write_text('{"image": "a"}\n{"image": "b"}\n{"image": "c", "na')
+    (folder / "results" / "1-0002@w1.jsonl").symlink_to("/etc/passwd")
+    assert jobfolder.waiting_results(folder, {}) == 2
+
+    _, offsets = jobfolder.tail_results(folder, {}, limit=1)
+    assert jobfolder.waiting_results(folder, offsets) == 1
+
+    _, offsets = jobfolder.tail_results(folder, offsets)
+    assert jobfolder.waiting_results(folder, offsets) == 0
+    assert jobfolder.waiting_results(folder / "gone", {}) == 0
+
+
+def test_a_write_that_fails_half_way_is_taken_back(folder, monkeypatch):
+    with Writer(folder, "1-0001", "w1") as writer:
+        writer.append({"image": "a"})
+        whole = writer.path.read_bytes()
+        real, calls = os.write, []
+
+        def half(fd, data):
+            calls.append(1)
+            if len(calls) > 1:
+                raise OSError(28, "full")
+            return real(fd, bytes(data)[:5])
+
+        monkeypatch.setattr(results.os, "write", half)
+        with pytest.raises(OSError, match="full"):
+            writer.append({"image": "b"})
+        monkeypatch.undo()
+        assert writer.path.read_bytes() == whole
+        writer.append({"image": "c"})
+    assert names(jobfolder.tail_results(folder, {})[0]) == ["a", "c"]
+
+
 def test_tail_stops_at_the_limit_and_goes_on_there(folder):
     for chunk in ("1-0001", "1-0002"):
         with Writer(folder, chunk, "w1") as writer:

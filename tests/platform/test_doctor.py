@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import socket
+import time
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from jobfolder import NodeHeartbeat, write_node
 from marketplace import doctor
 from marketplace.embedded import preflight
 
@@ -113,3 +115,25 @@ def test_command_prints_a_line_for_each_part_and_ends_with_1(settings, db):
 
 def test_command_ends_well_when_nothing_fails(stopped):
     call_command("doctor", stdout=io.StringIO(), no_color=True)
+
+
+@pytest.mark.parametrize(
+    ("having", "level", "says"),
+    [
+        (["node-1", "node-2"], "ok", "every node"),
+        (["node-2"], "warn", "node-1 without TurboJPEG"),
+        ([], "warn", "no node has TurboJPEG"),
+    ],
+)
+def test_nodes_with_and_without_turbojpeg_are_told_apart(settings, db, having, level, says):
+    now = time.time()
+    for name in ("node-1", "node-2"):
+        libraries = ["turbojpeg"] if name in having else []
+        beat = NodeHeartbeat(name, "celery", 1, 20.0, "0", 1, now, now, libraries=libraries)
+        write_node(settings.DATA_DIR, beat)
+
+    found = _found()["libraries"]
+
+    assert found.level == level
+    assert says in found.text
+    assert ("libturbojpeg0" in found.text) == (level == "warn")

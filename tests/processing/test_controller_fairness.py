@@ -208,8 +208,8 @@ def test_ticks_are_quick_while_a_job_is_young_and_slow_when_there_is_none(
 ):
     assert controller.tick() == loop.IDLE
     job = submit(alice, count=2)
-    assert controller.tick() == loop.FAST
-    clock.move(loop.YOUNG + 1)
+    assert controller.tick() == loop.YOUNG
+    clock.move(loop.YOUTH + 1)
     assert controller.tick() == loop.BUSY
     run_to_end(controller, engine, job)
     engine.work()

@@ -202,6 +202,42 @@ def test_counters_catch_up_after_a_kill_between_save_and_count(finished_work, en
     assert (job.status, job.done, job.failed) == ("succeeded", 4, 1)
 
 
+def test_few_results_wait_for_more_but_not_long_and_the_last_ones_not_at_all(
+    alice, submit, controller, engine, clock
+):
+    job = submit(alice, count=6, parallelism=1)
+    controller.tick()
+    [worker] = engine.running()
+    worker.work(1)
+
+    def done(seconds: float) -> int:
+        clock.move(seconds)
+        controller.tick()
+        job.refresh_from_db()
+        return job.done
+
+    assert done(0.1) == 1  # the first pass of a process is never put off
+    worker.work(1)
+    assert done(0.1) == 1
+    assert done(module.PATIENCE) == 2
+    worker.work(4)
+    assert done(0.1) == 6
+    assert job.status == "succeeded"
+
+
+def test_many_results_do_not_wait(alice, submit, controller, engine, clock, monkeypatch):
+    monkeypatch.setattr(module, "ENOUGH", 2)
+    job = submit(alice, count=6, parallelism=1)
+    controller.tick()
+    [worker] = engine.running()
+    controller.tick()
+    for expected, step in ((0, 1), (2, 1)):
+        worker.work(step)
+        controller.tick()
+        job.refresh_from_db()
+        assert job.done == expected
+
+
 # --- What a worker writes is not trusted -----------------------------------------------------------
 
 

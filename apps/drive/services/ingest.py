@@ -55,63 +55,99 @@ def adopt(owner_id: str, folder: Folder, items: Sequence[Adopted]) -> list[Image
     and logged: compare by `origin`. Counts against the quota, but never fails for it: the work is done.
     409 `folder_gone` if the folder was deleted for good. Hand over one chunk at a time.
     """
-    storage.sync_all(file.path for item in items for file in (item, *item.attachments))
+    synced = _sync(owner_id, items)
     with locks.owner(owner_id):
         if not Folder.objects.filter(pk=folder.pk, owner_id=owner_id).exists():
             raise conflict("folder_gone", "The folder was deleted.")
         known = {image.origin: image for image in Image.objects.filter(origin__in=[i.origin for i in items])}
-        taken = _taken(folder, items)
-        made = []
-        for item in items:
-            if item.origin in known:
-                continue
-            image = _make(owner_id, folder, item, taken)
-            if image is not None:
-                known[item.origin] = image
-                made.append(image.pk)
+        new = {item.origin: item for item in reversed(items) if item.origin not in known}
+        moved = [(item, files) for item in reversed(new.values()) if (files := _move(owner_id, item, synced))]
+        made = _make_rows(owner_id, folder, moved)
+        known |= {image.origin: image for image in made}
         if made:
             storage.sync_all([storage.drive_dir() / owner_id])
-            transaction.on_commit(lambda: tasks.enqueue_thumbnails(made), robust=True)
+            ids = [image.pk for image in made]
+            transaction.on_commit(lambda: tasks.enqueue_thumbnails(ids), robust=True)
     return [known[item.origin] for item in items if item.origin in known]
 
 
-def _taken(folder: Folder, items: Sequence[Adopted]) -> set[str]:
-    """Every living name in the folder; a job's output folder holds its own results and little else."""
+def _sync(owner_id: str, items: Sequence[Adopted]) -> set[Path]:
+    """What is to be moved goes onto the disk; what lies in the drive is there already. Before the lock is
+    taken, because it can take long."""
+    paths = {
+        file.path
+        for item in items
+        for file in (item, *item.attachments)
+        if not storage.blob_path(owner_id, file.sha256).exists()
+    }
+    storage.sync_all(paths)
+    return paths
+
+
+def _move(owner_id: str, item: Adopted, synced: set[Path]) -> list[Adopted | AdoptedFile]:
+    """Its files into the drive; those that are there now, the image first. Empty without the image."""
+    there: list[Adopted | AdoptedFile] = []
+    for file in (item, *item.attachments):
+        if file.path not in synced and not storage.blob_path(owner_id, file.sha256).exists():
+            storage.sync_all([file.path])  # it was in the drive a moment ago, and has been purged since
+        if storage.take(file.path, owner_id, file.sha256, file.bytes):
+            there.append(file)
+        else:
+            log.error("result %s of %s is gone or not %d bytes long", file.path, item.origin, file.bytes)
+            if file is item:
+                return []
+    return there
+
+
+def _make_rows(
+    owner_id: str, folder: Folder, moved: Sequence[tuple[Adopted, Sequence[Adopted | AdoptedFile]]]
+) -> list[Image]:
+    wanted = [names.tidy(item.name, names.IMAGE_CHARS, f"result.{item.format}") for item, _ in moved]
+    taken = _taken(folder, wanted)
+    images, attachments = [], []
+    for (item, files), name in zip(moved, wanted, strict=True):
+        free = names.free(name, taken, names.IMAGE_CHARS)
+        taken.add(free)
+        image = _image(owner_id, folder, item, free, sum(file.bytes for file in files[1:]))
+        images.append(image)
+        attachments += _attachments(image, files[1:])
+    Image.objects.bulk_create(images)
+    Attachment.objects.bulk_create(attachments)
+    return images
+
+
+def _taken(folder: Folder, wanted: Sequence[str]) -> set[str]:
+    """The living names in the folder, where one of those wanted is among them. In a job's output folder, with
+    its own results in it, that is rare."""
     live = Image.objects.filter(folder=folder, trashed_at=None)
-    return set(live.values_list("name", flat=True)) if items else set()
+    if not live.filter(name__in=wanted).exists():
+        return set()
+    return set(live.values_list("name", flat=True))
 
 
-def _make(owner_id: str, folder: Folder, item: Adopted, taken: set[str]) -> Image | None:
-    files = [file for file in item.attachments if _take(owner_id, file, item.origin)]
-    if not _take(owner_id, item, item.origin):
-        return None
-    name = names.tidy(item.name, names.IMAGE_CHARS, f"result.{item.format}")
-    name = names.free(name, taken, names.IMAGE_CHARS)
-    taken.add(name)
-    image = Image.objects.create(
+def _image(owner_id: str, folder: Folder, item: Adopted, name: str, attached_bytes: int) -> Image:
+    return Image(
         owner_id=owner_id,
         folder=folder,
         name=name,
         sha256=item.sha256,
         format=item.format,
         bytes=item.bytes,
-        attached_bytes=sum(file.bytes for file in files),
+        attached_bytes=attached_bytes,
         width=item.width,
         height=item.height,
         origin=item.origin,
     )
+
+
+def _attachments(image: Image, files: Sequence[Adopted | AdoptedFile]) -> list[Attachment]:
+    made = []
     used: set[str] = set()
     for file in files:
         label = names.free(names.tidy(file.name, names.IMAGE_CHARS, "file"), used, names.IMAGE_CHARS)
         used.add(label)
-        Attachment.objects.create(
-            image=image, name=label, media_type=file.media_type, sha256=file.sha256, bytes=file.bytes
+        media_type = file.media_type if isinstance(file, AdoptedFile) else ""
+        made.append(
+            Attachment(image=image, name=label, media_type=media_type, sha256=file.sha256, bytes=file.bytes)
         )
-    return image
-
-
-def _take(owner_id: str, file: Adopted | AdoptedFile, origin: str) -> bool:
-    there = storage.take(file.path, owner_id, file.sha256, file.bytes)
-    if not there:
-        log.error("result %s of %s is gone or not %d bytes long", file.path, origin, file.bytes)
-    return there
+    return made

@@ -28,6 +28,8 @@ def attend(
     if job.cancel_requested_at:
         engine.stop(job.id)
     alive = placing.settle(job, placements, engine, now)
+    if alive and not ingest.is_due(job):
+        return alive
     ingest.run(job)
     if job.done >= job.total:
         _finish(job)

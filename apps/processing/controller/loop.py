@@ -42,8 +42,9 @@ from marketplace.api import ApiError
 
 log = logging.getLogger(__name__)
 
-FAST, BUSY, IDLE = 0.03, 0.1, 1.0  # seconds between ticks: a young job; a running one; none
-YOUNG = 3.0
+YOUNG, BUSY, IDLE = 0.1, 0.2, 1.0  # seconds between ticks: a young job; a running one; none
+YOUTH = 3.0
+PEEK = 0.02  # seconds between looks whether all results of a young job are there
 _LONGEST_PAUSE = 30.0
 _DELAYED = "Delayed, tried again soon:"
 
@@ -68,7 +69,8 @@ class Controller:
         self._clock = clock
         self._now = now
         self._lease = Holder(clock=clock)
-        self._ingests: dict[tuple[str, int], Ingest] = defaultdict(Ingest)
+        self._ingests: dict[tuple[str, int], Ingest] = defaultdict(partial(Ingest, clock))
+        self._young: list[Job] = []
         self._pauses: dict[str, _Pause] = defaultdict(_Pause)
         self._chores = Chores(self._engine, clock=clock, now=now)
         self._deaf = False  # Redis is away: nobody can wake this loop
@@ -171,14 +173,29 @@ class Controller:
 
     def _pace(self, jobs: list[Job], alive: list[Placement], now: datetime) -> float:
         running = [job for job in jobs if job.status == Job.Status.RUNNING]
-        if any(job.started and (now - job.started).total_seconds() < YOUNG for job in running):
-            return FAST
+        self._young = [
+            job for job in running if job.started and (now - job.started).total_seconds() < YOUTH
+        ]
+        if self._young:
+            return YOUNG
         return BUSY if running or alive else IDLE
 
+    def _is_any_complete(self) -> bool:
+        return any(
+            self._ingests[job.id, job.attempt].is_complete(job)
+            for job in self._young
+            if job.id not in self._pauses
+        )
+
     def _wait(self, stop: Event, seconds: float) -> None:
-        """Until somebody rings, or the time is over; without Redis, only the latter."""
+        """Until somebody rings, a young job has all its results, or the time is over; without Redis, only the
+        last. A tick costs as much as some photos, a peek next to nothing."""
+        end = self._clock() + seconds
         try:
-            bell().wait(seconds)
+            while not bell().wait(min(seconds, PEEK) if self._young else seconds):
+                seconds = end - self._clock()
+                if not self._young or seconds < 0.005 or stop.is_set() or self._is_any_complete():
+                    break
             self._deaf = False
         except redis.RedisError as error:
             if not self._deaf:  # once an outage, not once a tick
