@@ -8,6 +8,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 
+def variant(data: bytes, number: int, quality: int = 90) -> bytes:
+    """Another photo with the same content: turned around its left edge by `number` blocks of 16 pixels."""
+    pixels = np.asarray(Image.open(io.BytesIO(data)))
+    out = io.BytesIO()
+    Image.fromarray(np.roll(pixels, 16 * number, axis=1)).save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
 def photo(seed: int, width: int = 1152, height: int = 864, quality: int = 90) -> bytes:
     """A JPEG of `width` × `height`; no two seeds give the same bytes."""
     rng = np.random.default_rng(seed)

@@ -2,7 +2,13 @@
 
 The bare loop is the least that could do the same work on the same cores: one warm process a core, pinned,
 which reads a file, processes and encodes it, and writes the result. No queue, no checks, no documents.
-The job goes through the API, from the request until it has succeeded, with its results in the drive.
+The job goes through the API, from the request until it has succeeded, with its results in the drive. No two
+jobs of 200 get the same photos: results that the drive has already would be cheaper to take in.
+
+What the platform costs a photo hardly depends on the photo. So there are photos of one megapixel, some of
+which take less time than a row in a database, and photos of twelve, as cameras make them. `ratio` is time
+that passed; `cpu_ratio` is processor time of all processes, which tells more on a machine that does other
+work besides.
 """
 
 from __future__ import annotations
@@ -10,21 +16,37 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import secrets
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks._photos import photo
-from benchmarks._platform import platform
+from benchmarks._photos import photo, variant
+from benchmarks._platform import Platform, Ran, platform
 
-APPS = {"blackwhite": {}, "mosaic": {"style": "blocks"}}
+
+@dataclass(frozen=True)
+class Case:
+    app: str
+    params: dict[str, Any]
+    width: int = 1152
+    height: int = 864
+
+    @property
+    def megapixels(self) -> int:
+        return round(self.width * self.height / 1e6)
+
+
+CASES = (Case("blackwhite", {}), Case("mosaic", {"style": "blocks"}), Case("pixelart", {}, 4000, 3000))
+LARGE = 20  # photos of 12 megapixels
 
 
 def _loop(
-    core: int, app: str, params: dict[str, Any], files: list[Path], out: Path, gate: Any, done: Any
+    core: int, app: str, params: dict[str, Any], files: list[Path], out: Path, gate: Any, done: Any, cpu: Any
 ) -> None:
     os.sched_setaffinity(0, {core})
     from jobfolder import Limits
@@ -37,21 +59,25 @@ def _loop(
     processor = processors()[app]
     options = load_params(processor, params)
     gate.wait()
+    before = time.process_time()
     for path in files:
         made = apply(processor, open_source(path.read_bytes()), options, Context(), Limits(), Timings())
         assert made.image is not None
         (out / path.name).write_bytes(made.image.data)
+    with cpu.get_lock():
+        cpu.value += time.process_time() - before
     done.wait()
 
 
-def bare_loop(cores: Sequence[int], app: str, params: dict[str, Any], files: list[Path]) -> float:
-    """Seconds for all files, over one warm process a core; imports are not counted."""
+def bare_loop(cores: Sequence[int], app: str, params: dict[str, Any], files: list[Path]) -> Ran:
+    """All files over one warm process a core; imports are not counted."""
     context = multiprocessing.get_context("spawn")
     gate, done = context.Barrier(len(cores) + 1), context.Barrier(len(cores) + 1)
+    cpu = context.Value("d", 0.0)
     with tempfile.TemporaryDirectory() as out:
         workers = [
             context.Process(
-                target=_loop, args=(core, app, params, files[i :: len(cores)], Path(out), gate, done)
+                target=_loop, args=(core, app, params, files[i :: len(cores)], Path(out), gate, done, cpu)
             )
             for i, core in enumerate(cores)
         ]
@@ -63,7 +89,7 @@ def bare_loop(cores: Sequence[int], app: str, params: dict[str, Any], files: lis
         spent = time.perf_counter() - start
         for worker in workers:
             worker.join()
-        return spent
+        return Ran(spent, cpu.value)
 
 
 def run(argv: Sequence[str]) -> dict[str, Any]:
@@ -72,45 +98,64 @@ def run(argv: Sequence[str]) -> dict[str, Any]:
     parser.add_argument("--repeat", type=int, default=None)
     options = parser.parse_args(argv)
     sizes = (1, 10, 40) if options.quick else (1, 3, 10, 200)
+    large = 8 if options.quick else LARGE
     repeat = options.repeat or (2 if options.quick else 5)
     cores = sorted(os.sched_getaffinity(0))[:2]
-
-    photos = [(f"{n:03}.jpg", photo(n)) for n in range(max(sizes))]
     rows = []
     with tempfile.TemporaryDirectory() as folder, platform(nodes=len(cores)) as site:
-        files = []
-        for name, data in photos:
-            files.append(Path(folder) / name)
-            files[-1].write_bytes(data)
-        folders = {size: site.folder(f"{size} photos", photos[:size]) for size in sizes}
-        for app, params in APPS.items():
-            site.run_job(app=app, folder=folders[sizes[0]], params=params)  # warm, on both sides
-            for size in sizes:
+        for case in CASES:
+            bases = [photo(n, case.width, case.height) for n in range(4 if case.megapixels > 1 else 40)]
+            site.run_job(app=case.app, folder=_upload(site, bases[:1]), params=case.params)  # warm
+            for size in [large] if case.megapixels > 1 else sizes:
                 jobs, loops = [], []
-                for _ in range(repeat):  # in turns: a machine whose speed drifts is the same for both
-                    jobs.append(site.run_job(app=app, folder=folders[size], params=params))
-                    loops.append(bare_loop(cores, app, params, files[:size]))
-                rows.append(_row(app, size, jobs, loops))
-    return {"rows": rows, "repeat": repeat, "nodes": len(cores)}
+                for turn in range(repeat):  # in turns: a machine whose speed drifts is the same for both
+                    photos = [variant(bases[n % len(bases)], n + size * turn) for n in range(size)]
+                    files = _write(Path(folder), photos)
+                    uploaded = _upload(site, photos)
+                    time.sleep(2)  # thumbnails of what was uploaded are no part of the job
+                    jobs.append(site.run_job(app=case.app, folder=uploaded, params=case.params))
+                    time.sleep(1)
+                    loops.append(bare_loop(cores, case.app, case.params, files))
+                rows.append(_row(case, size, jobs, loops))
+                print(rows[-1], flush=True)
+    return {"rows": rows, "repeat": repeat, "nodes": len(cores), "load": os.getloadavg()[0]}
 
 
-def _row(app: str, size: int, jobs: list[float], loops: list[float]) -> dict[str, Any]:
-    ratios = [job / loop for job, loop in zip(jobs, loops, strict=True)]
+def _write(folder: Path, photos: Sequence[bytes]) -> list[Path]:
+    files = [folder / f"{number:03}.jpg" for number in range(len(photos))]
+    for path, data in zip(files, photos, strict=True):
+        path.write_bytes(data)
+    return files
+
+
+def _upload(site: Platform, photos: Sequence[bytes]) -> str:
+    named = [(f"{number:03}.jpg", data) for number, data in enumerate(photos)]
+    return site.folder(f"{len(photos)} photos, {secrets.token_hex(4)}", named)
+
+
+def _row(case: Case, size: int, jobs: list[Ran], loops: list[Ran]) -> dict[str, Any]:
+    pairs = list(zip(jobs, loops, strict=True))
+    ratios = [job.seconds / loop.seconds for job, loop in pairs]
     return {
-        "app": app,
+        "app": case.app,
+        "megapixels": case.megapixels,
         "photos": size,
-        "job_s": round(statistics.median(jobs), 3),
-        "bare_loop_s": round(statistics.median(loops), 3),
-        "over_s": round(statistics.median(j - b for j, b in zip(jobs, loops, strict=True)), 3),
+        "job_s": round(statistics.median(job.seconds for job in jobs), 3),
+        "bare_loop_s": round(statistics.median(loop.seconds for loop in loops), 3),
+        "over_s": round(statistics.median(job.seconds - loop.seconds for job, loop in pairs), 3),
         "ratio": round(statistics.median(ratios), 3),
         "ratio_min": round(min(ratios), 3),
         "ratio_max": round(max(ratios), 3),
+        "cpu_ratio": round(statistics.median(job.cpu / loop.cpu for job, loop in pairs), 2),
+        "cpu_ms_a_photo": round(
+            statistics.median(job.cpu - loop.cpu for job, loop in pairs) / size * 1000, 2
+        ),
     }
 
 
 def plot(report: dict[str, Any], axes: Any) -> None:
     """Job seconds over bare-loop seconds, one bar a row."""
-    names = [f"{row['app']}, {row['photos']}" for row in report["rows"]]
+    names = [f"{row['app']}, {row['photos']} × {row['megapixels']} MP" for row in report["rows"]]
     axes.barh(names, [row["ratio"] for row in report["rows"]])
     axes.axvline(1.1, linestyle="--")
     axes.set_xlabel("job ÷ bare loop (less is better); dashed: 1.10")

@@ -173,9 +173,7 @@ class Controller:
 
     def _pace(self, jobs: list[Job], alive: list[Placement], now: datetime) -> float:
         running = [job for job in jobs if job.status == Job.Status.RUNNING]
-        self._young = [
-            job for job in running if job.started and (now - job.started).total_seconds() < YOUTH
-        ]
+        self._young = [job for job in running if job.started and (now - job.started).total_seconds() < YOUTH]
         if self._young:
             return YOUNG
         return BUSY if running or alive else IDLE
