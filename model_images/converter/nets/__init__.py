@@ -1,0 +1,1 @@
+"""Networks of the architectures, in PyTorch: written here from their published descriptions."""
