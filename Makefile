@@ -8,11 +8,14 @@ UV_VERSION := 0.13.8
 # What converts uploaded checkpoints and trains the sample weights; serving never imports it. Installed by pip,
 # outside the lock: which build fits (CPU, CUDA) is the machine's affair.
 TORCH_VERSION := 2.13.0
+# The original packages, which make genuine checkpoints for a test: GPL and AGPL, so in a folder of their own that
+# nothing of the product imports.
+GENUINE := yolov5==7.0.14 ultralytics==8.4.190
 export UV_SYSTEM_CERTS := true
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser test-kill lint fix types doctor bench lock clean
+.PHONY: help run test genuine test-browser test-kill lint fix types doctor bench lock clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,12 +41,18 @@ $(VENV)/.torch: $(VENV)/.dev
 	@$(BIN)/python -m pip install -q --disable-pip-version-check torch==$(TORCH_VERSION)
 	@touch $@
 
+$(VENV)/.genuine: $(VENV)/.torch
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --upgrade --target $(VENV)/genuine $(GENUINE)
+	@touch $@
+
 run: $(VENV)/.base ## Set up and start everything; Ctrl-C stops it
 	@exec $(BIN)/python -m marketplace.embedded
 
-test: $(VENV)/.torch ## Set up and run the tests
+test: $(VENV)/.genuine ## Set up and run the tests
 	@$(BIN)/python -m pytest -n auto
 	@$(BIN)/python -m pytest -m "e2e or kill" -n 0
+
+genuine: $(VENV)/.genuine ## Fetch the original YOLOv5 packages, for the tests that compare with them
 
 lint: $(VENV)/.dev ## Check style, types, templates and spelling; change nothing
 	@$(BIN)/ruff check .

@@ -45,13 +45,13 @@ class _Yolo(Architecture):
         names = class_names(config.get("names"), labels, classes)
         try:
             network = self._network(config, state, classes)
+            strides = network.strides()
         except Unsupported as error:
             raise Rejected(
                 "unsupported_network",
                 f"The checkpoint describes a network that is not a {self.title} as we know them: {error}. "
                 "Export it to ONNX and upload the .onnx file.",
             ) from error
-        strides = network.strides()
         given = {key: value for key, value in state.items() if not key.endswith(".anchor_grid")}
         for key in network.state_dict():
             if key.endswith(".num_batches_tracked"):  # missing from some files; nothing needs it

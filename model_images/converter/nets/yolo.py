@@ -71,10 +71,14 @@ class Network(nn.Module):
         return self.model[-1](self.features(x))
 
     def strides(self) -> list[int]:
-        """Pixels of the input per cell, level by level; found by shape, so it costs nothing on "meta"."""
+        """Pixels of the input per cell, level by level; found by shape, so it costs nothing on "meta".
+        Raises Unsupported where the layers don't fit together."""
         device = next(self.parameters()).device
-        with torch.no_grad():
-            maps = self.features(torch.zeros(1, self.description.channels, PROBE, PROBE, device=device))
+        try:
+            with torch.no_grad():
+                maps = self.features(torch.zeros(1, self.description.channels, PROBE, PROBE, device=device))
+        except RuntimeError as error:
+            raise Unsupported("its layers don't fit together") from error
         return [PROBE // m.shape[3] for m in maps]
 
 
@@ -109,15 +113,15 @@ def _repeated(repeats: int, first: int, outputs: int, make: Callable[[int], nn.M
     return nn.Sequential(*(make(first if i == 0 else outputs) for i in range(repeats)))
 
 
-def _small(value: Any, most: int = 31) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+def _small(value: Any, least: int = 1) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= 31:
         raise TypeError(value)
     return value
 
 
 def _conv(kind: type[Conv] | type[Focus]) -> Callable[..., nn.Module]:
     def make(c1: int, c2: int, n: int, k: int = 1, s: int = 1, p: int | None = None) -> nn.Module:
-        k, s, p = _small(k), _small(s), None if p is None else _small(p)
+        k, s, p = _small(k), _small(s), None if p is None else _small(p, 0)
         return _repeated(n, c1, c2, lambda c: kind(c, c2, k, s, p))
 
     return make
