@@ -56,8 +56,9 @@ def test_what_the_checkpoint_tells_is_kept():
     meta = YoloV5().build(checkpoint(), None).meta
 
     assert (meta.classes, meta.stride, meta.output, meta.task) == (NAMES, 32, "yolov5", "detection")
-    assert (meta.input.width, meta.input.height, meta.input.resize, meta.input.color) == (96, 96, "letterbox", "rgb")
-    assert (meta.input.mean, meta.input.std, meta.input.scale, meta.input.pad_value) == ((0,) * 3, (1,) * 3, 1 / 255, 114)
+    given = meta.input
+    assert (given.width, given.height, given.resize, given.color) == (96, 96, "letterbox", "rgb")
+    assert (given.mean, given.std, given.scale, given.pad_value) == ((0,) * 3, (1,) * 3, 1 / 255, 114)
     assert meta.source == "YOLOv5 checkpoint"
 
 
@@ -71,7 +72,8 @@ def test_ultralytics_version_and_licence_are_told():
 
 
 @pytest.mark.parametrize(
-    ("size", "side"), [(100, 128), ([64, 96], 96), (None, 640), ("x", 640), (10**9, 640), (True, 640), (-5, 640)]
+    ("size", "side"),
+    [(100, 128), ([64, 96], 96), (None, 640), ("x", 640), (10**9, 640), (True, 640), (-5, 640)],
 )
 def test_input_size_is_the_trained_one_in_whole_strides(size, side):
     opt = {} if size is None else {"imgsz": size}

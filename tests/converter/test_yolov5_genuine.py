@@ -1,7 +1,8 @@
 """Checkpoints that the original packages made, against what the originals answer.
 
-`make genuine` puts PyPI's `yolov5` (the original repository's code) and `ultralytics` into a folder of their own:
-they are under the GPL and the AGPL, so the product neither has nor imports them. 14 MB, some ten seconds.
+`make genuine` puts PyPI's `yolov5` (the original repository's code) and `ultralytics` into a folder of
+their own: they are under the GPL and the AGPL, so the product neither has nor imports them. 14 MB, some ten
+seconds.
 """
 
 from __future__ import annotations
@@ -41,7 +42,12 @@ class Genuine:
 def made(origin: str, folder: Path) -> Path:
     done = subprocess.run(
         [sys.executable, str(MAKER), origin, str(folder)],
-        env={**os.environ, "PYTHONPATH": str(PACKAGES), "YOLO_CONFIG_DIR": str(folder), "OMP_NUM_THREADS": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(PACKAGES),
+            "YOLO_CONFIG_DIR": str(folder),
+            "OMP_NUM_THREADS": "1",
+        },
         cwd=folder,
         capture_output=True,
         text=True,

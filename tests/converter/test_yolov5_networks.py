@@ -23,7 +23,9 @@ def built(config: dict, classes: int = 80, *, anchors: bool = True) -> Network:
     with torch.device("meta"):
         return Network(
             read(config, classes, 0),
-            lambda channels: AnchorHead(classes, ANCHORS.to("meta"), channels) if anchors else DflHead(classes, channels),
+            lambda channels: (
+                AnchorHead(classes, ANCHORS.to("meta"), channels) if anchors else DflHead(classes, channels)
+            ),
         )
 
 
@@ -64,7 +66,7 @@ def test_anchor_head_decodes_as_published():
     # Sigmoid one half: the cell's middle, and just the anchor.
     assert boxes[0, 0].tolist() == [4.0, 4.0, 16.0, 24.0, 0.5, 0.5]
     assert boxes[0, 3].tolist() == [12.0, 12.0, 16.0, 24.0, 0.5, 0.5]
-    # Row 1, column 0; sigmoids one, zero, one, zero: x = 1.5 cells, y = 0.5, 4 × the anchor's width, no height.
+    # Row 1, column 0; sigmoids one, zero, one, zero: x = 1.5 cells, y = 0.5, 4 × the anchor's width, flat.
     assert boxes[0, 2].tolist() == pytest.approx([12.0, 4.0, 64.0, 0.0, 1.0, 0.5])
 
 

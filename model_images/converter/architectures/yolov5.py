@@ -1,12 +1,12 @@
 """YOLOv5 detectors: the original repository's (anchors) and ultralytics' YOLOv5u (none).
 
-The checkpoint's own description says how the network is put together. It is built without memory first (on "meta"),
-so that one which claims to be huge costs nothing: its tensors are then compared with those that the file has.
+The checkpoint's own description says how the network is put together. It is built without memory first (on
+"meta"), so that one which claims to be huge costs nothing: its tensors are then compared with those that the
+file has.
 """
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -104,7 +104,7 @@ class _Yolo(Architecture):
             output=self.output,
             classes=names,
             stride=stride,
-            architecture=f"yolov5{plan.size}{'6' if stride == 64 else ''}{'u' if self.output == 'yolov5u' else ''}",
+            architecture="".join(("yolov5", plan.size, "6" * (stride == 64), "u" * (self.name == "yolov5u"))),
             source=f"{source} ({version[:40]})" if version else source,
             license=license[:200],
         )
@@ -154,7 +154,9 @@ class YoloV5(_Yolo):
         stem = shape(state, "model.0.conv.weight")
         repeats = len(numbers(state, r"model\.2\.m\.(\d{1,3})\."))
         if len(stem) != 4 or stem[2:] != (6, 6) or not repeats or head_index(state) != 24:
-            raise Unsupported("a state dict alone, and not of the standard network; upload the whole checkpoint")
+            raise Unsupported(
+                "a state dict alone, and not of the standard network; upload the whole checkpoint"
+            )
         return STANDARD | {"ch": stem[1], "depth_multiple": repeats / 3, "width_multiple": stem[0] / 64}
 
     def head(self, state: Mapping[str, torch.Tensor], classes: int, channels: Sequence[int]) -> Head:

@@ -146,8 +146,8 @@ def adopt_form(network: Network, state: Mapping[str, Any], modules: Mapping[str,
     """Make the network's form that of a checkpoint where a description leaves it open.
 
     state    where a convolution's normalisation was folded into it, it has a bias here and no `bn`
-    modules  class names by dotted path, as pickled: which activation each convolution has (they changed between
-             versions of the originals, and the state dict doesn't tell)
+    modules  class names by dotted path, as pickled: which activation each convolution has (they changed
+             between versions of the originals, and the state dict doesn't tell)
     """
     for path, conv in network.named_modules():
         if not isinstance(conv, Conv):

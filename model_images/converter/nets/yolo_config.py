@@ -1,8 +1,8 @@
 """A network's description, as YOLOv5 checkpoints carry it, read into rows that can be built.
 
-A description has rows `[from, number, module, args]` below `backbone` and `head`. `from` counts from the start, or
-back from the row itself where negative; `number` is scaled by the depth multiple, channels by the width multiple.
-It comes with an upload, so nothing in it is evaluated, and every number has bounds.
+A description has rows `[from, number, module, args]` below `backbone` and `head`. `from` counts from the
+start, or back from the row itself where negative; `number` is scaled by the depth multiple, channels by the
+width multiple. It comes with an upload, so nothing in it is evaluated, and every number has bounds.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def scaled_repeats(repeats: int, depth: float) -> int:
 def read(config: Mapping[str, Any], classes: int, unscaled: int) -> Description:
     """The description in `config` for this many classes. Raises Unsupported.
 
-    unscaled  a number of channels that the width multiple does not apply to: the originals leave alone a layer
-              whose channels happen to equal the head's outputs
+    unscaled  a number of channels that the width multiple does not apply to: the originals leave alone a
+              layer whose channels happen to equal the head's outputs
     """
     depth, width, limit = _multiples(config)
     listed = [*_list(config.get("backbone"), "backbone"), *_list(config.get("head"), "head")]
@@ -139,9 +139,7 @@ def _row(index: int, entry: Sequence[Any], depth: float, scale: Any) -> Row:
         raise Unsupported(f"layer {index} has no module name")
     module = module.rpartition(".")[2]
     args = [None if a == "None" else a for a in _list(args, f"arguments of layer {index}")]
-    sources = tuple(
-        _source(index, f) for f in (origin if isinstance(origin, list | tuple) else [origin])
-    )
+    sources = tuple(_source(index, f) for f in (origin if isinstance(origin, list | tuple) else [origin]))
     repeats = scaled_repeats(_whole(number, f"number of layer {index}", MAX_REPEATS), depth)
     channels = None
     if module not in {"Upsample", "Concat", "Detect"}:

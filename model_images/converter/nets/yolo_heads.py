@@ -1,7 +1,7 @@
 """The last layer of YOLOv5 networks: from feature maps to boxes in pixels of the input.
 
-Both heads give their raw maps while training and decoded boxes otherwise. The grid of cell positions is made for
-one input size (`fix_size`), so that the exported graph holds it as a constant; the batch stays free.
+Both heads give their raw maps while training and decoded boxes otherwise. The grid of cell positions is
+made for one input size (`fix_size`), so that the exported graph holds it as a constant; the batch stays free.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def cell_grid(height: int, width: int) -> torch.Tensor:
 class AnchorHead(nn.Module):
     """Three (or so) anchors a cell; each predicts a box, objectness and a score per class, all by sigmoid.
 
-    With s the sigmoid of the raw values: centre = (2 s - 0.5 + cell) · stride, size = (2 s)² · anchor, which keeps
-    a centre within half a cell of its own and a side within 4 × its anchor.
+    With s the sigmoid of the raw values: centre = (2 s - 0.5 + cell) · stride, size = (2 s)² · anchor,
+    which keeps a centre within half a cell of its own and a side within 4 × its anchor.
 
     anchors  `(levels, anchors, 2)`: width and height in cells of each level (a buffer of the state dict)
     """
@@ -87,8 +87,9 @@ class _Level:
 class DflHead(nn.Module):
     """No anchors, and separate branches for box and class (YOLOv5u).
 
-    A box is four distances from its cell's centre, each the mean of a softmax over BINS whole numbers of cells
-    (distribution focal loss: Li et al. 2020, arXiv:2006.04388); classes are sigmoids, without objectness.
+    A box is four distances from its cell's centre, each the mean of a softmax over BINS whole numbers of
+    cells (distribution focal loss: Li et al. 2020, arXiv:2006.04388); classes are sigmoids, without
+    objectness.
     """
 
     def __init__(self, classes: int, channels: Sequence[int]) -> None:
@@ -120,7 +121,8 @@ class DflHead(nn.Module):
         return raw if self.training else self.decode(raw)
 
     def decode(self, raw: Sequence[torch.Tensor]) -> torch.Tensor:
-        """`(N, 4 + classes, boxes)`: cx, cy, w, h in pixels, then scores in 0..1; level by level, row by row."""
+        """`(N, 4 + classes, boxes)`: cx, cy, w, h in pixels, then scores in 0..1; level by level, row by
+        row."""
         flat = torch.cat([x.flatten(2) for x in raw], 2)
         distances, scores = flat.split((4 * BINS, self.classes), 1)
         before, after = self.dfl(distances).chunk(2, 1)
@@ -129,8 +131,8 @@ class DflHead(nn.Module):
 
 
 class _Expectation(nn.Module):
-    """`(N, 4 · BINS, boxes)` to `(N, 4, boxes)`: the mean of each softmax. Its weights 0, 1, 2 … are stored with
-    the checkpoint as those of a 1 × 1 convolution."""
+    """`(N, 4 · BINS, boxes)` to `(N, 4, boxes)`: the mean of each softmax. Its weights 0, 1, 2 … are
+    stored with the checkpoint as those of a 1 × 1 convolution."""
 
     def __init__(self) -> None:
         super().__init__()

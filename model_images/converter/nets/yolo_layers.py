@@ -1,7 +1,7 @@
 """Building blocks of YOLOv5 networks, from their published architecture.
 
-Attributes carry the names that checkpoints use in their state dicts (`conv`, `bn`, `cv1`, `m` …); that is what
-lets a checkpoint load strictly. All take and give float32 feature maps `(N, channels, height, width)`.
+Attributes carry the names that checkpoints use in their state dicts (`conv`, `bn`, `cv1`, `m` …); that is
+what lets a checkpoint load strictly. All take and give float32 feature maps `(N, channels, height, width)`.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class SPPF(nn.Module):
 
 
 class Focus(nn.Module):
-    """The stem up to v5: every second pixel of every second row, four times, becomes four times the channels."""
+    """The stem up to v5: every second pixel of every second row, four times, becomes four times the
+    channels."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, padding: int | None = None

@@ -1,13 +1,14 @@
 """Makes a genuine YOLOv5 checkpoint with the original package: `make_checkpoint.py ORIGIN FOLDER`.
 
-Run in a process of its own with the packages of `make genuine` on PYTHONPATH. ORIGIN is one of MAKERS. Writes into FOLDER
+Run in a process of its own with the packages of `make genuine` on PYTHONPATH. ORIGIN is one of MAKERS.
+It writes into FOLDER
     checkpoint.pt   as the original's training saves it: a pickled model, half precision, random weights
     image.npy       an input, `(2, 3, side, side)` float32
     output.npy      what the original's own network answers to it, decoded, in eval mode and float32
 The networks are small (an eighth of the width), so that a checkpoint is a few hundred kilobytes.
 
-The packages ask for many others that networks don't need (pandas, seaborn, torchvision …): modules that aren't
-installed are answered with empty ones here.
+The packages ask for many others that networks don't need (pandas, seaborn, torchvision …): modules that
+aren't installed are answered with empty ones here.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ SIDE = 128
 NAMES = ["bolt", "nut", "washer"]
 
 STAND_INS = {
-    "IPython", "boto3", "cpuinfo", "fire", "git", "huggingface_hub", "matplotlib", "pandas", "PIL", "pkg_resources",
-    "polars", "psutil", "requests", "roboflow", "sahi", "scipy", "seaborn", "tensorboard", "thop", "torchvision", "tqdm",
-    "ultralytics_thop", "yaml",
+    "IPython", "boto3", "cpuinfo", "fire", "git", "huggingface_hub", "matplotlib", "pandas", "PIL",
+    "pkg_resources", "polars", "psutil", "requests", "roboflow", "sahi", "scipy", "seaborn", "tensorboard",
+    "thop", "torchvision", "tqdm", "ultralytics_thop",
 }  # fmt: skip
 
 
@@ -79,7 +80,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return _Anything(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        if module.__name__ == "pkg_resources":  # gone from setuptools; versions are compared when a model is made
+        if module.__name__ == "pkg_resources":  # gone from setuptools; asked to compare versions
             from packaging.version import parse
 
             module.parse_version = parse
@@ -109,7 +110,14 @@ def original(class_name: str) -> dict[str, Any]:
     config = load_yaml(folder / "yolov5n.yaml") | {"width_multiple": 0.125}
     model = lively(yolo.DetectionModel(config, ch=3, nc=len(NAMES)))
     model.names = list(NAMES)
-    return {"epoch": 4, "model": model, "ema": None, "optimizer": None, "opt": {"imgsz": SIDE}, "date": "2023"}
+    return {
+        "epoch": 4,
+        "model": model,
+        "ema": None,
+        "optimizer": None,
+        "opt": {"imgsz": SIDE},
+        "date": "2023",
+    }
 
 
 def as_repository(*modules: types.ModuleType) -> None:
@@ -146,7 +154,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 
 def lively(model: torch.nn.Module) -> torch.nn.Module:
-    """Random weights whose answers differ from place to place, and normalisations that have seen something."""
+    """Random weights whose answers differ from place to place, and normalisations that have seen
+    something."""
     generator = torch.Generator().manual_seed(3)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
