@@ -121,3 +121,17 @@ def generator(task: str = "image_to_image", **changes: Any) -> bytes:
     ]
     constants = {"kernel": kernel, "scales": np.array([1, 1, 2, 2], np.float32)}
     return model(nodes, shape, WeightsMeta(**values), constants)
+
+
+def hungry() -> bytes:
+    """The photo as it is, by way of one 1000 times as wide and high: 12 MB of memory for each pixel."""
+    meta = WeightsMeta(family="gan", task="image_to_image", output="image", input=InputMeta(resize="native"))
+    nodes = [
+        helper.make_node("Resize", ["images", "", "up"], ["large"], mode="nearest"),
+        helper.make_node("Resize", ["large", "", "down"], ["output"], mode="nearest"),
+    ]
+    scales = {
+        "up": np.array([1, 1, 1000, 1000], np.float32),
+        "down": np.array([1, 1, 1e-3, 1e-3], np.float32),
+    }
+    return model(nodes, ("batch", 3, "height", "width"), meta, scales)

@@ -6,9 +6,11 @@ from __future__ import annotations
 import gc
 import os
 
+from model_images.runtime import threads  # isort: skip - first: it sets what NumPy reads
+
 from PIL import Image
 
-from model_images.runtime import child, sessions, threads
+from model_images.runtime import child, sessions
 from model_images.runtime.registry import processors
 
 assert threads and child  # noqa: S101 - imported for their effect

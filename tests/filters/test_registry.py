@@ -13,25 +13,38 @@ from model_images.runtime.contract import ImageParams
 from model_images.runtime.registry import describe, processors
 
 ROOT = Path(__file__).parents[2]
-DOCS = (ROOT / "docs/filters.md").read_text()
-FILTERS = [p for p in processors().values() if p.kind == "filter"]
+DOCS = {name: (ROOT / f"docs/{name}.md").read_text() for name in ("filters", "apps")}
+PROCESSORS = [p for p in processors().values() if type(p).__module__.startswith("model_images.")]
+TESTS = {"filters": ROOT / "tests/filters", "apps": ROOT / "tests/families"}
 FIELDS = [
     pytest.param(p, name, schema, id=f"{p.name}-{name}")
-    for p in FILTERS
+    for p in PROCESSORS
     for name, schema in p.Params.model_json_schema()["properties"].items()
 ]
 
 
-def section(title: str) -> str:
-    found = re.search(rf"^## `?{re.escape(title)}`?$(.*?)(?=^## |\Z)", DOCS, re.M | re.S)
+def chapter(processor) -> str:
+    return "apps" if processor.needs_weights else "filters"
+
+
+def section(name: str, title: str) -> str:
+    found = re.search(rf"^## `?{re.escape(title)}`?$(.*?)(?=^## |\Z)", DOCS[name], re.M | re.S)
     return found[1] if found else ""
 
 
-def test_the_four_filters_are_found():
-    assert sorted(p.name for p in FILTERS) == ["ascii", "blackwhite", "mosaic", "pixelart"]
+def test_filters_and_families_are_found():
+    filters = sorted(p.name for p in PROCESSORS if not p.needs_weights)
+    families = {p.name: (p.family, p.ways_in[0].path) for p in PROCESSORS if p.needs_weights}
+
+    assert filters == ["ascii", "blackwhite", "mosaic", "pixelart"]
+    assert families == {
+        "yolov5": ("yolov5", "detect"),
+        "gan": ("gan", "generate"),
+        "classifier": ("classifier", "classify"),
+    }
 
 
-@pytest.mark.parametrize("processor", FILTERS, ids=lambda p: p.name)
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: p.name)
 def test_a_processor_says_what_it_is(processor):
     cls = type(processor)
     assert cls.__doc__ and ">>>" in cls.__doc__
@@ -47,7 +60,7 @@ def test_a_processor_says_what_it_is(processor):
     processor.Params()  # every option has a default, and the defaults hold
 
 
-@pytest.mark.parametrize("processor", FILTERS, ids=lambda p: p.name)
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: p.name)
 def test_the_example_in_its_docstring_runs(processor):
     module = inspect.getmodule(type(processor))
     results = doctest.testmod(module)
@@ -55,9 +68,9 @@ def test_the_example_in_its_docstring_runs(processor):
     assert results.failed == 0
 
 
-@pytest.mark.parametrize("processor", FILTERS, ids=lambda p: p.name)
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: p.name)
 def test_a_processor_has_tests_of_its_own(processor):
-    assert (Path(__file__).parent / f"test_{processor.name}.py").exists()
+    assert (TESTS[chapter(processor)] / f"test_{processor.name}.py").exists()
 
 
 @pytest.mark.parametrize(("processor", "name", "schema"), FIELDS)
@@ -78,9 +91,11 @@ def test_an_option_is_bounded_and_explained(processor, name, schema):
 
 @pytest.mark.parametrize(("processor", "name", "schema"), FIELDS)
 def test_an_option_is_in_the_docs(processor, name, schema):
-    own = section(processor.name)
-    assert own, f"docs/filters.md has no section {processor.name}"
-    where = section("Options of every filter") if name in ImageParams.model_fields else own
+    page = chapter(processor)
+    own = section(page, processor.name)
+    assert own, f"docs/{page}.md has no section {processor.name}"
+    shared = section("filters", "Options of every filter")
+    where = shared if name in ImageParams.model_fields else own
     assert f"`{name}`" in where
     for value in schema.get("enum", []):
         assert f"`{value}`" in where, f"{value} is not explained"
