@@ -11,7 +11,7 @@ from pathlib import Path
 import dj_database_url
 from csp import constants as csp
 
-from marketplace import env
+from marketplace import env, sandbox_gate
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "apps.cluster",
     "apps.catalog",
     "apps.processing",
+    "apps.payments",
 ]
 
 MIDDLEWARE = [
@@ -188,6 +189,24 @@ MAX_WEIGHTS_BYTES = env.integer("MAX_WEIGHTS_BYTES", 1_000_000_000, low=1)
 WEIGHTS_QUOTA_BYTES = env.integer("WEIGHTS_QUOTA_BYTES", 10_000_000_000, low=1)
 INTAKE_SECONDS = env.number("INTAKE_SECONDS", 600.0, low=1.0)
 CONVERTER_PYTHON = env.text("CONVERTER_PYTHON") or sys.executable
+
+# --- Money (docs/money.md) ------------------------------------------------------------------------
+STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY")
+STRIPE_WEBHOOK_SECRET = env.secret("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_BASE = env.text("STRIPE_API_BASE", "https://api.stripe.com")
+# Test money is for development, and for a `make run` that only this machine can reach; nothing else opens it.
+SANDBOX_ALLOWED = DEBUG or sandbox_gate.is_open(DATA_DIR, env.text("SANDBOX_GATE"))
+PAYMENTS = env.choice("PAYMENTS", "auto", ("auto", "stripe", "sandbox", "off"))
+if PAYMENTS == "auto":
+    PAYMENTS = "stripe" if STRIPE_SECRET_KEY else "sandbox" if SANDBOX_ALLOWED else "off"
+if PAYMENTS == "sandbox" and not SANDBOX_ALLOWED:
+    raise env.BadSetting("PAYMENTS", "stripe or off: the sandbox needs DEBUG, or make run", PAYMENTS)
+PAYMENT_CURRENCY = env.text("PAYMENT_CURRENCY", "eur").lower()
+CREDIT_PRICE = env.integer("CREDIT_PRICE", 1, low=1)
+TOPUP_MIN = env.integer("TOPUP_MIN", 500, low=1)
+TOPUP_MAX = env.integer("TOPUP_MAX", 100_000, low=1)
+PLATFORM_FEE_PERCENT = env.integer("PLATFORM_FEE_PERCENT", 15, low=0, high=100)
+PAYOUT_MIN = env.integer("PAYOUT_MIN", 2_000, low=1)
 
 # --- The cluster ----------------------------------------------------------------------------------
 ENGINE = env.choice("ENGINE", "celery", ("celery",))

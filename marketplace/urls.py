@@ -16,6 +16,7 @@ api = [
     path("", include("apps.catalog.api_urls")),
     path("", include("apps.processing.api_urls")),
     path("", include("apps.cluster.api_urls")),
+    path("", include("apps.payments.api_urls")),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -26,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.processing.urls")),  # /studio/, /jobs/
     path("", include("apps.catalog.urls")),  # /sell/
     path("", include("apps.cluster.urls")),  # /cluster/
+    path("", include("apps.payments.urls")),  # /wallet/
     path("api/v1/", include(api)),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     # The split view has its script at an address of its own: the policy allows no inline scripts.

@@ -19,12 +19,14 @@ from knox.crypto import hash_token
 from apps.accounts.models import ApiToken, User
 from apps.accounts.services import tokens
 from apps.drive.services import folders, images
+from apps.payments.services import topups
 from marketplace.embedded.keep import write_private
 
 PHOTOS = Path(__file__).with_name("photos")
 TEXTURES = ("brick.jpg", "grass.jpg", "gravel.jpg")
 PEOPLE = {"buyer": "Bea Buyer", "seller": "Sam Seller", "admin": "Ada Admin"}
 MADE_FOR = "Demo"
+CREDITS = 2_500
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ def seed(kept: Path) -> list[Login]:
     logins = [_person(role, name, before.get(role)) for role, name in PEOPLE.items()]
     if logins[0].password != getattr(before.get("buyer"), "password", None):
         _photos(User.objects.get(email=logins[0].email))
+    _credits(User.objects.get(email=logins[0].email))
     if logins != list(before.values()):
         write_private(kept, json.dumps([asdict(login) for login in logins], indent=2) + "\n")
     return logins
@@ -84,6 +87,12 @@ def _photos(owner: User) -> None:
     for path in sorted(PHOTOS.glob("*.jpg")):
         with path.open("rb") as file:
             images.add(owner, textures if path.name in TEXTURES else top, path.name, file)
+
+
+def _credits(buyer: User) -> None:
+    """Something to spend, where credits are test money anyway. Once: what is spent stays spent."""
+    if settings.PAYMENTS == "sandbox":
+        topups.grant(buyer, credits=CREDITS, key=f"demo:{buyer.pk}", reason="Test credits of the demo.")
 
 
 def kept_logins() -> Path:

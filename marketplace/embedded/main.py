@@ -18,7 +18,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from marketplace import env
+from marketplace import env, sandbox_gate
 from marketplace.embedded import keep, options, plan, preflight, static
 from marketplace.embedded.log import Log
 from marketplace.embedded.options import ROOT, Options
@@ -61,6 +61,7 @@ def _run(chosen: Options) -> int:
                 log.say("stopping")
             finally:
                 demo.unlink(missing_ok=True)
+                sandbox_gate.close(chosen.data_dir)
                 _stop(supervisor)
         log.say("stopped; the data is kept in " + str(chosen.data_dir))
     finally:
@@ -89,7 +90,7 @@ def _start(chosen: Options, supervisor: Supervisor, log: Log) -> None:
     if os.geteuid() == 0:
         log.say("running as root: fine to try it; use an account of its own where others can reach it")
     kept = _kept(chosen, supervisor, log)
-    platform = plan.platform_env(chosen, kept)
+    platform = plan.platform_env(chosen, kept, _sandbox(chosen, log))
     supervisor.start(plan.nodes(chosen, kept))  # they need no database, so they start meanwhile
     _prepare(chosen, supervisor, log, platform)
     supervisor.start([plan.web(chosen, platform), plan.controller(platform)])
@@ -97,6 +98,15 @@ def _start(chosen: Options, supervisor: Supervisor, log: Log) -> None:
     # What these do can wait, and the others start faster alone.
     supervisor.start([plan.worker(platform), plan.intake(platform)])
     _announce(chosen, log)
+
+
+def _sandbox(chosen: Options, log: Log) -> str:
+    """Test money where only this machine can reach the platform: what its processes show for it."""
+    if chosen.is_local:
+        return sandbox_gate.open_it(chosen.data_dir)
+    sandbox_gate.close(chosen.data_dir)
+    log.say("no sandbox for payments: others can reach this platform (docs/money.md)")
+    return ""
 
 
 def _kept(chosen: Options, supervisor: Supervisor, log: Log) -> plan.Kept:

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from marketplace import env
+from marketplace import env, sandbox_gate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,6 +23,15 @@ class Options:
     web_threads: int
     base_url: str
     demo: bool
+    allowed_hosts: tuple[str, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        """Nobody on another machine can reach it: by its address, by its names, or through a proxy that has
+        an address of its own."""
+        public = urlsplit(self.base_url).hostname if self.base_url else "localhost"
+        names = [self.host, public or "", *self.allowed_hosts]
+        return all(sandbox_gate.is_local(name) for name in names)
 
     @property
     def url(self) -> str:
@@ -40,6 +50,7 @@ def read() -> Options:
         web_threads=env.integer("WEB_THREADS", 24, low=2, high=512),
         base_url=env.text("BASE_URL"),
         demo=env.flag("DEMO", default=True),
+        allowed_hosts=tuple(env.items("ALLOWED_HOSTS")),
     )
 
 

@@ -60,8 +60,8 @@ def redis(options: Options, server: Path, port: int, password: str) -> tuple[Ser
     return Service("redis", [str(server), str(config)], _pick(COMMON)), text
 
 
-def platform_env(options: Options, kept: Kept) -> dict[str, str]:
-    """For everything that is Django."""
+def platform_env(options: Options, kept: Kept, sandbox: str = "") -> dict[str, str]:
+    """For everything that is Django. `sandbox`: what opens the gate to test money; empty keeps it shut."""
     return {
         **os.environ,
         "DATA_DIR": str(options.data_dir),
@@ -69,6 +69,7 @@ def platform_env(options: Options, kept: Kept) -> dict[str, str]:
         "SECRET_KEY": kept.secret_key,
         "RUNTIME_TOKEN": kept.runtime_token,
         "REDIS_URL": kept.redis_url,
+        "SANDBOX_GATE": sandbox,
         "DJANGO_SETTINGS_MODULE": "marketplace.settings",
         **QUIET,
     }

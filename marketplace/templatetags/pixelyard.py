@@ -28,6 +28,7 @@ _PAGES = [
     ("/studio/", "Studio", "icons/studio.svg"),
     ("/jobs/", "Jobs", "icons/jobs.svg"),
     ("/sell/", "Sell", "icons/sell.svg"),
+    ("/wallet/", "Wallet", "icons/wallet.svg"),
     ("/cluster/", "Cluster", "icons/cluster.svg"),
 ]
 

@@ -11,6 +11,7 @@ from apps.accounts.services import tokens
 from apps.catalog.services import listings
 from apps.cluster.engines import get_engine
 from apps.drive.services import owners
+from apps.payments.services import closing
 from apps.processing.documents import store
 from apps.processing.models import Job
 from apps.processing.services.states import FINISHED
@@ -35,6 +36,7 @@ def delete(user: User) -> None:
             _stop(job_id)
         store().forget(job_id)
     with transaction.atomic():
+        closing.close(user)
         owners.delete_all(user.pk)
         listings.leave(user)
         user.delete()

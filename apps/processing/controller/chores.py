@@ -1,5 +1,5 @@
 """What needs doing now and then: old job folders, folders of nobody, the drive's trash, old
-Idempotency-Keys, weights whose intake was cut off, uploads that nobody went on with."""
+Idempotency-Keys, weights whose intake was cut off, uploads that nobody went on with, money that waits."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from django.conf import settings
 
 import jobfolder
 from apps.cluster.engines import Engine
+from apps.payments.services import payouts
 from apps.processing.controller.placing import LIVE
 from apps.processing.models import Job
-from apps.processing.services import once
+from apps.processing.services import charging, once
 from apps.processing.services.states import FINISHED
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Chores:
         start = clock()
         self._table: list[tuple[float, Callable[[], None]]] = [
             (10.0, self.clean_finished),
+            (30.0, self.settle_money),
             (300.0, self.clean_orphans),
             (3600.0, self.purge_drive),
             (3600.0, self.forget_keys),
@@ -84,6 +86,11 @@ class Chores:
         from apps.drive.tasks import purge
 
         purge.delay()
+
+    def settle_money(self) -> None:
+        """Give back what was held for work that has ended; send payouts that wait for an answer."""
+        charging.sweep()
+        payouts.send_waiting()
 
     def forget_keys(self) -> None:
         once.forget_old(self._now())

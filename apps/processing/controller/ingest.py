@@ -42,6 +42,7 @@ from apps.processing.controller import results, timing
 from apps.processing.documents import store
 from apps.processing.documents.base import Doc
 from apps.processing.models import Job, JobImage, Placement
+from apps.processing.services import charging
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +150,7 @@ def count(batch: Pass) -> None:
     ok, failed = store().status_counts(job.id)
     Job.objects.filter(id=job.id, attempt=job.attempt).update(done=ok + failed, failed=failed)
     job.done, job.failed = ok + failed, failed
+    charging.settle(job, ok)
     by_worker = store().by_worker(job.id)
     for placement in Placement.objects.filter(job=job).only("id", "node", "worker", "done"):
         done = by_worker.get((placement.node, placement.worker), 0)

@@ -23,7 +23,7 @@ from apps.processing import access, catalog
 from apps.processing.catalog import App
 from apps.processing.documents import store
 from apps.processing.models import Job, JobImage
-from apps.processing.services import estimates, once, states
+from apps.processing.services import charging, estimates, once, states
 from apps.processing.services.wakeup import bell
 from marketplace.api import ApiError, conflict, invalid, too_large, too_many
 
@@ -87,8 +87,8 @@ def quote(user: User, request: JobRequest) -> Quote:
 def submit(user: User, request: JobRequest, key: str | None = None) -> Job:
     """A queued job. The same `key` (Idempotency-Key) with the same request gives the same job.
 
-    404: app, folder. 409: `idempotency_key_reused`, `job_removed`. 413: `quota_exceeded`. 422: `invalid`
-    (fields), `empty_folder`, `too_many_images`. 429: `too_many` are queued.
+    404: app, folder. 409: `idempotency_key_reused`, `job_removed`, `insufficient_credits`, `in_debt`. 413:
+    `quota_exceeded`. 422: `invalid` (fields), `empty_folder`, `too_many_images`. 429: `too_many` are queued.
     """
     once.check(key)
     body = once.digest(request) if key else ""
@@ -101,6 +101,7 @@ def submit(user: User, request: JobRequest, key: str | None = None) -> Job:
             return earlier  # the same key at the same moment: the other request won
         _check_room(user)
         job = _store(user, plan)
+        charging.hold(job, plan.app, job.total)
         once.remember(user, key, once.SUBMIT, job.id, body)
         transaction.on_commit(bell().ring)
     states.note(job, "state", "1:queued", actor=user.email, data={"status": "queued"})
@@ -138,8 +139,8 @@ def cancel(user: User, job_id: str) -> Job:
 def retry(user: User, job_id: str, key: str | None = None) -> Job:
     """Queue again what has no result: failed photos, and those that a cancelled job never reached.
 
-    The same `key` retries the job once. 409: `not_finished`, `nothing_to_retry`, `app_gone`. 413:
-    `quota_exceeded`. 429: `too_many` are queued.
+    The same `key` retries the job once. 409: `not_finished`, `nothing_to_retry`, `app_gone`,
+    `insufficient_credits`, `in_debt`. 413: `quota_exceeded`. 429: `too_many` are queued.
     """
     once.check(key)
     operation = once.retry_of(job_id)
@@ -149,8 +150,10 @@ def retry(user: User, job_id: str, key: str | None = None) -> Job:
             return job
         app, ok = _retriable(job)
         _check_room(user)
+        charging.close(job)
         if not _queue_again(job, app, ok, user.email):
             raise conflict("not_finished", "The job was started again at the same moment.")
+        charging.hold(job, app, job.total - ok)
         once.remember(user, key, operation, job.id)
         transaction.on_commit(bell().ring)
     # The controller does this again before it starts the attempt, should this process die here.
@@ -161,6 +164,8 @@ def retry(user: User, job_id: str, key: str | None = None) -> Job:
 def remove(user: User, job_id: str) -> None:
     """Take a finished job and its documents off the list; its output folder stays. 409 `not_finished`."""
     job = access.job_for(user, job_id)
+    if job.status in states.FINISHED:
+        charging.close(job)
     rows = Job.objects.filter(id=job.id, status__in=states.FINISHED)
     if not rows.delete()[0]:
         raise conflict("not_finished", f"The job is {job.status}. Cancel it before removing it.")
@@ -215,7 +220,6 @@ def _store(user: User, plan: _Plan) -> Job:
         total=len(plan.images),
         estimated_seconds=plan.work,
         price_per_image=plan.app.price_per_image,
-        price_held=plan.price,
     )
     for image in plan.images:
         image.job = job

@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.processing.documents import store
 from apps.processing.documents.base import Event
 from apps.processing.models import Job
+from apps.processing.services import charging
 
 Status = Job.Status
 
@@ -54,6 +55,8 @@ def move(
         return False
     for name, value in values.items():
         setattr(job, name, value)
+    if status in FINISHED:
+        charging.close(job)
     note(job, "state", f"{job.attempt}:{status}", reason=reason, actor=actor, data={"status": str(status)})
     return True
 
