@@ -51,7 +51,7 @@ CARD = Card(
     slug="shapes",
     title="Shape finder",
     description=(
-        "Finds circles, squares, triangles, stars and hearts that are drawn on a photo, filled or in outline, "
+        "Finds circles, squares, triangles, stars and hearts that are drawn on a photo, filled or outlined, "
         "at any angle. A small YOLOv5 network for pictures of 192 pixels, trained on shapes drawn over seven "
         "photos, and measured on three others."
     ),

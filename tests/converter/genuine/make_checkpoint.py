@@ -99,7 +99,7 @@ def stand_in_for_missing() -> None:
     importlib.metadata.version = version
 
 
-def original(class_name: str) -> dict[str, Any]:
+def original(description: str = "yolov5n.yaml", class_name: str = "DetectionModel") -> dict[str, Any]:
     """The original repository's v7 code; `class_name` is what its model was called at the time."""
     import yolov5
     from yolov5.models import common, experimental, yolo
@@ -107,7 +107,7 @@ def original(class_name: str) -> dict[str, Any]:
     as_repository(yolo, common, experimental)
     yolo.DetectionModel.__qualname__ = class_name
     folder = Path(yolov5.__file__).parent / "models"
-    config = load_yaml(folder / "yolov5n.yaml") | {"width_multiple": 0.125}
+    config = load_yaml(folder / description) | {"width_multiple": 0.125}
     model = lively(yolo.DetectionModel(config, ch=3, nc=len(NAMES)))
     model.names = list(NAMES)
     return {
@@ -168,8 +168,10 @@ def lively(model: torch.nn.Module) -> torch.nn.Module:
 
 
 MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
-    "yolov5-v7": lambda: original("DetectionModel"),
-    "yolov5-v6": lambda: original("Model"),
+    "yolov5-v7": original,
+    "yolov5-v6": lambda: original(class_name="Model"),
+    "yolov5-p6": lambda: original("hub/yolov5n6.yaml"),
+    "yolov5-leaky": lambda: original("hub/yolov5s-LeakyReLU.yaml"),
     "yolov5u": lambda: ultralytics("n"),
 }
 
