@@ -31,8 +31,8 @@ def check(out: Path) -> dict[str, Any]:
     operators = bounds.check(model)
     _note(scan, "operators", f"{operators:,}, all of ONNX itself, opset {bounds.opset(model)}")
     _note(scan, "files", "one file, no external data")
-    _check_structure(model)
     signature = shapes.signature(model)
+    _check_structure(model)
     _note(scan, "structure", f"input {signature.input_name[:60]!r}, {len(signature.outputs)} output(s)")
 
     meta = _meta(out / CONVERTED, model, signature, family, embedded, facts["labels"])

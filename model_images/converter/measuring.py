@@ -58,7 +58,7 @@ def measure(out: Path) -> dict[str, Any]:
         "samples": make_samples(meta, path, out / "samples"),
     }
     write_json(out / CARD, card)
-    return {"status": "ok", "card": card}
+    return {"status": "ok", "sha256": card["sha256"], "bytes": card["bytes"], "latency_ms": latency}
 
 
 def _latency(path: Path, threads: int, example: Tensor) -> float:
