@@ -16,7 +16,7 @@ from model_images.converter.architecture import Rejected
 from model_images.converter.fitting import Told
 from model_images.converter.shapes import Signature
 from model_images.converter.steps import CONVERTED, WEIGHTS, write_json
-from model_images.converter.stock import Tensor
+from model_images.runtime.contract import Tensor
 from model_images.runtime.metadata import Family, WeightsMeta
 
 
@@ -85,7 +85,7 @@ def _meta(
     flat = len(signature.input) == 2
     example = stock.tensor(given, flat=flat)
     shapes.check_inferred(model, example.shape)
-    return fitting.weights_meta(family, given, trial.run(trial.session(path), example), told)
+    return fitting.weights_meta(family, given, example, trial.run(trial.session(path), example), told)
 
 
 def _labelled(meta: WeightsMeta, labels: list[str] | None) -> WeightsMeta:

@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 from model_images.converter.architecture import Rejected
 from model_images.converter.shapes import Signature
-from model_images.converter.stock import Tensor
+from model_images.runtime.contract import Tensor
 from model_images.runtime.metadata import Family, InputMeta, WeightsMeta
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -74,8 +75,10 @@ def signed(meta: InputMeta) -> InputMeta:
     return meta.model_copy(update={"mean": half, "std": half})
 
 
-def weights_meta(family: Family, given: InputMeta, output: Tensor, told: Told) -> WeightsMeta:
-    """What the output is, from one answer to a photo. Raises Rejected: wrong_output, wrong_task,
+def weights_meta(
+    family: Family, given: InputMeta, example: Tensor, output: Tensor, told: Told
+) -> WeightsMeta:
+    """What the output is, from the answer to an example. Raises Rejected: wrong_output, wrong_task,
     nms_included, labels_needed, bad_labels."""
     source = "ONNX" + (
         f" ({told.properties['description'][:100]})" if told.properties.get("description") else ""
@@ -83,13 +86,13 @@ def weights_meta(family: Family, given: InputMeta, output: Tensor, told: Told) -
     license = told.properties.get("license", "")[:200]
     common = {"family": family, "input": given, "source": source, "license": license}
     if family == "yolov5":
-        return _detector(common, given, output, told)
+        return _detector(common, example, output, told)
     if family == "gan":
-        return _generator(common, given, output, told)
+        return _generator(common, given, example, output, told)
     return _classifier(common, output, told)
 
 
-def _detector(common: dict[str, object], given: InputMeta, output: Tensor, told: Told) -> WeightsMeta:
+def _detector(common: dict[str, Any], example: Tensor, output: Tensor, told: Told) -> WeightsMeta:
     if (task := told.properties.get("task")) not in {None, "", "detect"}:
         raise Rejected("wrong_task", f"The model is for the task {task[:40]!r}; detection is taken.")
     if "NonMaxSuppression" in told.operators or (
@@ -103,7 +106,7 @@ def _detector(common: dict[str, object], given: InputMeta, output: Tensor, told:
         raise _wrong(output, "(batch, boxes, 5 + classes) or (batch, 4 + classes, boxes)")
     rows, columns = output.shape[1:]
     kind, boxes, count = ("yolov5", rows, columns - 5) if rows > columns else ("yolov5u", columns, rows - 4)
-    stride = _grid_stride(given, boxes, free=kind == "yolov5")
+    stride = _grid_stride(example, boxes, free=kind == "yolov5")
     if count < 1 or stride is None:
         raise _wrong(
             output, "boxes of a YOLOv5 grid: (batch, boxes, 5 + classes) or (batch, 4 + classes, boxes)"
@@ -112,11 +115,9 @@ def _detector(common: dict[str, object], given: InputMeta, output: Tensor, told:
     return WeightsMeta(**common, task="detection", output=kind, classes=classes, stride=_stride(told, stride))
 
 
-def _grid_stride(given: InputMeta, boxes: int, *, free: bool) -> int | None:
+def _grid_stride(example: Tensor, boxes: int, *, free: bool) -> int | None:
     """The largest stride of grids that give so many boxes, each cell 1 to 6 anchors (anchor-free: one)."""
-    from model_images.converter.stock import size
-
-    width, height = size(given)
+    height, width = example.shape[2:]
     cells = {s: -(-width // s) * -(-height // s) for s in _STRIDES}
     for start, end in combinations(range(len(_STRIDES) + 1), 2):
         total = sum(cells[s] for s in _STRIDES[start:end])
@@ -125,15 +126,15 @@ def _grid_stride(given: InputMeta, boxes: int, *, free: bool) -> int | None:
     return None
 
 
-def _generator(common: dict[str, object], given: InputMeta, output: Tensor, told: Told) -> WeightsMeta:
+def _generator(
+    common: dict[str, Any], given: InputMeta, example: Tensor, output: Tensor, told: Told
+) -> WeightsMeta:
     if output.ndim != 4 or output.shape[1] not in {1, 3}:
         raise _wrong(output, "(batch, 1 or 3 channels, height, width)")
     low = -1.0 if told.last_operator == "Tanh" or float(output.min()) < -0.5 else 0.0
     if given.latent:
         return WeightsMeta(**common, task="noise_to_image", output="image", low=low)
-    from model_images.converter.stock import size
-
-    width, height = size(given)
+    height, width = example.shape[2:]
     factors = [k for k in _UPSCALES if output.shape[2:] == (height * k, width * k)]
     if not factors:
         raise _wrong(output, f"the input's {height} × {width}, or 2, 3, 4 or 8 times that")
@@ -142,7 +143,7 @@ def _generator(common: dict[str, object], given: InputMeta, output: Tensor, told
     return WeightsMeta(**common, task=task, output="image", low=low, upscale=factors[0])
 
 
-def _classifier(common: dict[str, object], output: Tensor, told: Told) -> WeightsMeta:
+def _classifier(common: dict[str, Any], output: Tensor, told: Told) -> WeightsMeta:
     if output.ndim == 4 and output.shape[2:] == (1, 1):
         raise _wrong(output, "(batch, classes): flatten it")
     if output.ndim != 2 or output.shape[1] < 2:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from onnx import TensorProto
 
 from model_images.converter import shapes, trial
 from model_images.converter.checking import example_input
@@ -18,7 +19,7 @@ from model_images.converter.onnxfile import embedded_meta
 from model_images.converter.samples import make_samples
 from model_images.converter.shapes import Signature
 from model_images.converter.steps import CARD, WEIGHTS, write_json
-from model_images.converter.stock import Tensor
+from model_images.runtime.contract import Tensor
 from model_images.runtime.metadata import WeightsMeta
 
 RUNS, RUN_SECONDS = 15, 4.0  # of each measurement: as many, or as long
@@ -45,7 +46,7 @@ def measure(out: Path) -> dict[str, Any]:
         "output": meta.output,
         "upscale": meta.upscale,
         "classes": list(meta.classes),
-        "parameters": sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
+        "parameters": parameters(model),
         "bytes": path.stat().st_size,
         "opset": checked["opset"],
         "sha256": _sha256(path),
@@ -59,6 +60,12 @@ def measure(out: Path) -> dict[str, Any]:
     }
     write_json(out / CARD, card)
     return {"status": "ok", "sha256": card["sha256"], "bytes": card["bytes"], "latency_ms": latency}
+
+
+def parameters(model: onnx.ModelProto) -> int:
+    """Values of all constants that are no whole numbers (those are shapes and axes)."""
+    kinds = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+    return sum(math.prod(t.dims) for t in model.graph.initializer if t.data_type in kinds)
 
 
 def _latency(path: Path, threads: int, example: Tensor) -> float:

@@ -11,7 +11,7 @@ import onnxruntime as ort
 
 from model_images.converter import limits, onnxfile
 from model_images.converter.architecture import Rejected
-from model_images.converter.stock import Tensor
+from model_images.runtime.contract import Tensor
 
 _MEMORY = ("bad allocation", "bad_alloc", "Failed to allocate", "out of memory", "allocate memory")
 
