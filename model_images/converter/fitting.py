@@ -14,7 +14,7 @@ from typing import Any
 from model_images.converter.architecture import Rejected
 from model_images.converter.shapes import Signature
 from model_images.runtime.contract import Tensor
-from model_images.runtime.metadata import Family, InputMeta, WeightsMeta
+from model_images.runtime.metadata import Family, InputMeta, Output, Task, WeightsMeta
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _STRIDES = (4, 8, 16, 32, 64, 128)
@@ -52,7 +52,7 @@ def input_meta(family: Family, signature: Signature, told: Told) -> InputMeta:
     height, width = shape[2], shape[3]
     if (height is None) != (width is None):
         raise Rejected("wrong_input", "Height and width of the input must both be free, or both fixed.")
-    base = {"channels": channels, "color": color, "width": width, "height": height}
+    base: dict[str, Any] = {"channels": channels, "color": color, "width": width, "height": height}
     if family == "yolov5":
         return InputMeta(
             **base,
@@ -60,12 +60,12 @@ def input_meta(family: Family, signature: Signature, told: Told) -> InputMeta:
             multiple=_stride(told),
             resize_to=_image_size(told) if width is None else None,
         )
-    neutral = {"mean": (0.0,) * channels, "std": (1.0,) * channels}
+    neutral: dict[str, Any] = {"mean": (0.0,) * channels, "std": (1.0,) * channels}
     if family == "gan":
         return InputMeta(**base, **neutral, resize="stretch" if width else "native", multiple=4)
-    usual = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD} if channels == 3 else neutral
-    side = {"width": width or 224, "height": height or 224}
-    crop = {"resize": "crop", "resize_to": round(min(side.values()) * 256 / 224)}
+    usual: dict[str, Any] = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD} if channels == 3 else neutral
+    side: dict[str, Any] = {"width": width or 224, "height": height or 224}
+    crop: dict[str, Any] = {"resize": "crop", "resize_to": round(min(side.values()) * 256 / 224)}
     return InputMeta(**(base | side), **usual, **(crop if channels == 3 else {"resize": "stretch"}))
 
 
@@ -105,7 +105,8 @@ def _detector(common: dict[str, Any], example: Tensor, output: Tensor, told: Tol
     if output.ndim != 3:
         raise _wrong(output, "(batch, boxes, 5 + classes) or (batch, 4 + classes, boxes)")
     rows, columns = output.shape[1:]
-    kind, boxes, count = ("yolov5", rows, columns - 5) if rows > columns else ("yolov5u", columns, rows - 4)
+    kind: Output = "yolov5" if rows > columns else "yolov5u"
+    boxes, count = (rows, columns - 5) if rows > columns else (columns, rows - 4)
     stride = _grid_stride(example, boxes, free=kind == "yolov5")
     if count < 1 or stride is None:
         raise _wrong(
@@ -139,7 +140,7 @@ def _generator(
     if not factors:
         raise _wrong(output, f"the input's {height} × {width}, or 2, 3, 4 or 8 times that")
     common = common | {"input": signed(given) if low < 0 else given}
-    task = "image_to_image" if factors[0] == 1 else "super_resolution"
+    task: Task = "image_to_image" if factors[0] == 1 else "super_resolution"
     return WeightsMeta(**common, task=task, output="image", low=low, upscale=factors[0])
 
 
@@ -149,7 +150,7 @@ def _classifier(common: dict[str, Any], output: Tensor, told: Told) -> WeightsMe
     if output.ndim != 2 or output.shape[1] < 2:
         raise _wrong(output, "(batch, classes), two classes or more")
     sums = bool(abs(float(output.sum()) - 1) < 1e-3 and output.min() >= 0)
-    kind = "probabilities" if told.last_operator == "Softmax" or sums else "logits"
+    kind: Output = "probabilities" if told.last_operator == "Softmax" or sums else "logits"
     return WeightsMeta(**common, task="classification", output=kind, classes=_classes(told, output.shape[1]))
 
 

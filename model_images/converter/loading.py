@@ -51,7 +51,8 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        tensors: dict[str, torch.Tensor] = load_file(path)
+        return tensors
     except (SafetensorError, *_DAMAGED) as error:
         raise Rejected("corrupt", f"The safetensors file is damaged: {_first_line(error)}") from error
 
@@ -59,11 +60,12 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
 def _names(path: Path, kind: Kind) -> set[str]:
     """Every `module.name` that the checkpoint's pickles ask for."""
     data = b""
+    names: set[str] = set()
     try:
         if kind == "torch_zip":
             data = torch._C.PyTorchFileReader(str(path)).get_record("data.pkl")
-            return unpickler.get_globals_in_pkl(io.BytesIO(data))
-        names: set[str] = set()
+            names |= unpickler.get_globals_in_pkl(io.BytesIO(data))
+            return names
         with path.open("rb") as file:
             for _ in range(_LEGACY_PICKLES):
                 names |= unpickler.get_globals_in_pkl(file)

@@ -71,7 +71,7 @@ def _shape(value: ValueInfoProto) -> Shape:
 
 def _type_name(kind: int) -> str:
     try:
-        return str(TensorProto.DataType.Name(kind)).lower()  # type: ignore[arg-type]
+        return str(TensorProto.DataType.Name(kind)).lower()
     except ValueError:
         return "unknown"
 

@@ -49,6 +49,8 @@ class Inert:
 
     asked = ""
     __slots__ = ("args", "state")
+    args: tuple[Any, ...]
+    state: dict[Any, Any]
 
     def __new__(cls, *args: Any, **_: Any) -> Inert:
         made = super().__new__(cls)

@@ -26,7 +26,8 @@ _UNKNOWN = (
 def check_onnx(path: Path) -> None:
     """Raises Rejected: unsupported_type, truncated."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        position, seen = 0, set()
+        position = 0
+        seen: set[int] = set()
         while position < len(data):
             field, position = _field(data, position, any_seen=bool(seen))
             seen.add(field)

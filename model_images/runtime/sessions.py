@@ -24,7 +24,7 @@ from model_images.runtime.contract import BadImage, BadWeights, Tensor
 from model_images.runtime.metadata import KEY, Family, WeightsMeta
 
 if TYPE_CHECKING:
-    import onnxruntime as ort  # type: ignore[import-untyped]
+    import onnxruntime as ort
 
 MAX_SESSIONS = 16
 MEMORY_PER_BYTE = 2  # of a file: what is read and what is kept packed for the processor; measured 1.2 to 2.1
