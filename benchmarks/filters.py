@@ -296,6 +296,7 @@ def run(argv: Sequence[str]) -> dict[str, Any]:
                 seconds = interleaved(contenders, times)
                 megapixels = size[0] * size[1] * len(files) / 1e6
                 rows.append(_row(case.name, f"{len(files)} × {megapixels / len(files):.0f} MP", seconds))
+                print(rows[-1], flush=True)  # the whole takes long; what is done is not lost
     return {"rows": rows, "photos": count, "rounds": rounds, "missing": sorted(absent)}
 
 
