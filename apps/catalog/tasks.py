@@ -9,7 +9,8 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from apps.catalog.services import intake, leases
+from apps.catalog.models import Listing
+from apps.catalog.services import intake, leases, listings
 from apps.catalog.services import sweep as sweeper
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,24 @@ def enqueue(version_id: str) -> None:
         take_in.apply_async((version_id,), retry=False)
     except (OperationalError, RedisError, OSError):
         log.exception("version %s could not be queued; the controller asks again", version_id)
+
+
+def enqueue_publish(listing_id: str) -> None:
+    """For demo data: to the market once it is ready. If the broker is away, the next start does it."""
+    try:
+        publish_when_ready.apply_async((listing_id,), retry=False)
+    except (OperationalError, RedisError, OSError):
+        log.exception("listing %s could not be queued", listing_id)
+
+
+def publish_if_ready(listing_id: str) -> None:
+    """A draft that has never been on the market and can be run. Quietly nothing otherwise."""
+    draft = Listing.objects.filter(
+        pk=listing_id, status=Listing.Status.DRAFT, published_at=None, current_version__isnull=False
+    )
+    for listing in draft.select_related("seller"):
+        if listing.seller is not None:
+            listings.publish(listing.seller, listing.pk)
 
 
 def resume() -> int:
@@ -39,6 +58,11 @@ def resume() -> int:
 )
 def take_in(version_id: str) -> None:
     intake.run(version_id)
+
+
+@shared_task(name="catalog.publish_when_ready", queue=QUEUE)
+def publish_when_ready(listing_id: str) -> None:
+    publish_if_ready(listing_id)
 
 
 @shared_task(name="catalog.sweep")

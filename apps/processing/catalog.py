@@ -163,8 +163,6 @@ def read(path: Path) -> dict[str, App]:
     seconds_per_megapixel, route, weights, family}]}. `weights`: it can't run without some, of `family`."""
     apps = {}
     for entry in json.loads(path.read_text(encoding="utf-8"))["processors"]:
-        if entry.get("weights"):  # an app only together with a listing's weights
-            continue
         app = App(
             id=entry["name"],
             title=entry["title"],

@@ -1,4 +1,5 @@
-"""People and photos to try the platform with. Made by `make run` at its first start, and by nothing else.
+"""People, photos and weights to try the platform with. Made by `make run` at its first start, and by nothing
+else.
 
 Passwords and tokens are random and kept in DATA_DIR/secrets/demo_users.json, readable by its owner alone: an
 installation that is opened to others has no logins that everybody knows.
@@ -20,6 +21,7 @@ from apps.accounts.models import ApiToken, User
 from apps.accounts.services import tokens
 from apps.drive.services import folders, images
 from apps.payments.services import topups
+from marketplace.demo import weights
 from marketplace.embedded.keep import write_private
 
 PHOTOS = Path(__file__).with_name("photos")
@@ -45,6 +47,7 @@ def seed(kept: Path) -> list[Login]:
     if logins[0].password != getattr(before.get("buyer"), "password", None):
         _photos(User.objects.get(email=logins[0].email))
     _credits(User.objects.get(email=logins[0].email))
+    weights.seed(User.objects.get(email=next(one.email for one in logins if one.role == "seller")))
     if logins != list(before.values()):
         write_private(kept, json.dumps([asdict(login) for login in logins], indent=2) + "\n")
     return logins

@@ -10,7 +10,7 @@ from marketplace import demo
 
 
 class Command(BaseCommand):
-    help = "Make the demo people (buyer, seller, admin) and the buyer's demo photos."
+    help = "Make the demo people (buyer, seller, admin), the buyer's demo photos and the sample weights."
 
     def handle(self, *args: Any, **options: Any) -> None:
         kept = demo.kept_logins()

@@ -166,6 +166,7 @@ async function finish() {
     return;
   }
   reset();
+  root.querySelector(".btn--primary")?.classList.remove("btn--primary"); // from here on it is Publish
   await window.htmx.ajax("GET", root.dataset.live, { target: "#versions", swap: "outerHTML" });
 }
 
