@@ -68,7 +68,13 @@ def test_a_changed_catalogue_is_read_again(alice, apps):
 
 def test_the_catalogue_of_this_project_can_be_read():
     found = catalog.read(ROOT / "model_images" / "catalog.json")
-    assert set(found) == {"ascii", "blackwhite", "mosaic", "pixelart"}
+    assert {name for name, app in found.items() if not app.family} == {
+        "ascii",
+        "blackwhite",
+        "mosaic",
+        "pixelart",
+    }
+    assert {app.family for app in found.values() if app.family} == {"classifier", "gan", "yolov5"}
     for app in found.values():
         assert catalog.validate(app, {}) == {
             name: schema["default"] for name, schema in app.params_schema["properties"].items()
