@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
@@ -10,37 +9,35 @@ from apps.accounts.models import User
 from apps.catalog.models import Listing, Picture, Upload, Version
 from marketplace.ids import is_id
 
-Person = User | AnonymousUser
 
-
-def own_listing(user: Person, listing_id: str) -> Listing:
+def own_listing(user: User, listing_id: str) -> Listing:
     """The user's own listing, in any state. For everything that changes it."""
     return _found(Listing.objects.filter(seller_id=user.pk, pk=listing_id), listing_id, "listing")
 
 
-def listing_for(user: Person, listing_id: str) -> Listing:
+def listing_for(user: User, listing_id: str) -> Listing:
     """A listing that the user may look at: published, their own, one they may run, or anything for staff."""
     rows = Listing.objects.select_related("seller", "current_version").filter(pk=listing_id)
-    if not (isinstance(user, User) and user.is_staff):
+    if not user.is_staff:
         rows = rows.filter(
             Q(status=Listing.Status.PUBLISHED) | Q(pk__in=runnable(user).values("pk")) | Q(seller_id=user.pk)
         )
     return _found(rows, listing_id, "listing")
 
 
-def own_version(user: Person, version_id: str) -> Version:
+def own_version(user: User, version_id: str) -> Version:
     """A version of the user's own listing; staff see every one, to help."""
     rows = Version.objects.select_related("listing").prefetch_related("steps").filter(pk=version_id)
-    if not (isinstance(user, User) and user.is_staff):
+    if not user.is_staff:
         rows = rows.filter(listing__seller_id=user.pk)
     return _found(rows, version_id, "version")
 
 
-def version_for(user: Person, version_id: str) -> Version:
+def version_for(user: User, version_id: str) -> Version:
     """A version whose card the user may see: one of their own, or a ready one of a listing they may see."""
     rows = Version.objects.select_related("listing").prefetch_related("steps").filter(pk=version_id)
     version = _found(rows, version_id, "version")
-    if version.listing.seller_id == user.pk or (isinstance(user, User) and user.is_staff):
+    if version.listing.seller_id == user.pk or user.is_staff:
         return version
     if version.status != Version.Status.READY:
         raise Http404("There is no version with this id.")
@@ -48,30 +45,31 @@ def version_for(user: Person, version_id: str) -> Version:
     return version
 
 
-def upload_for(user: Person, upload_id: str) -> Upload:
+def upload_for(user: User, upload_id: str) -> Upload:
     return _found(Upload.objects.filter(owner_id=user.pk, pk=upload_id), upload_id, "upload")
 
 
-def own_picture(user: Person, picture_id: str) -> Picture:
+def own_picture(user: User, picture_id: str) -> Picture:
     rows = Picture.objects.filter(listing__seller_id=user.pk, pk=picture_id)
     return _found(rows, picture_id, "picture")
 
 
-def picture_for(user: Person, picture_id: str) -> Picture:
+def picture_for(user: User, picture_id: str) -> Picture:
     """A preview image of a listing that the user may look at."""
     picture = _found(Picture.objects.filter(pk=picture_id), picture_id, "picture")
     listing_for(user, picture.listing_id)
     return picture
 
 
-def runnable(user: Person) -> QuerySet[Listing]:
-    """The listings whose weights the user may run as apps: their own. (What they bought comes in here.)
+def runnable(user: User) -> QuerySet[Listing]:
+    """The listings whose weights the user may run as apps: their own, and what they have bought, also after
+    it was withdrawn.
 
     `current_version` is set: there is something to run. What staff took down runs for nobody.
     """
-    return Listing.objects.filter(seller_id=user.pk, current_version__isnull=False).exclude(
-        status=Listing.Status.TAKEN_DOWN
-    )
+    bought = Listing.objects.filter(purchases__buyer_id=user.pk).values("pk")
+    mine = Listing.objects.filter(Q(seller_id=user.pk) | Q(pk__in=bought), current_version__isnull=False)
+    return mine.exclude(status=Listing.Status.TAKEN_DOWN)
 
 
 def _found(rows: QuerySet, id_: str, what: str):  # type: ignore[no-untyped-def, type-arg]

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 import jobfolder
 from apps.catalog.models import Listing, Version
+from apps.payments.models import Purchase
 from apps.processing import catalog, folders
 from apps.processing.models import Job
 from apps.processing.services import jobs, previews
@@ -105,6 +106,28 @@ def test_own_ready_weights_are_an_app(alice, bob, staff, listing):
         assert [one.id for one in catalog.apps_for(other)] == ["bw", "ascii"]
         with pytest.raises(Http404):
             catalog.app_for(other, listing.pk)
+
+
+@pytest.mark.parametrize("status", ["published", "withdrawn"])
+def test_what_was_bought_is_an_app_at_its_price(alice, bob, listing, photos, status):
+    Listing.objects.filter(pk=listing.pk).update(status=status, published_at=timezone.now())
+    Purchase.objects.create(
+        buyer=bob,
+        seller=alice,
+        listing=listing,
+        title="Shapes",
+        price=0,
+        fee=0,
+        licence="run",
+        commercial_use=False,
+    )
+
+    app = catalog.app_for(bob, listing.pk)
+
+    assert (app.source, app.price_per_image, app.weights) == ("purchased", 3, OLD)
+    assert [one.id for one in catalog.apps_for(bob)] == ["bw", "ascii", listing.pk]
+    quote = jobs.quote(bob, JobRequest(app=listing.pk, folder=photos(bob, 4).pk))
+    assert quote.price == 12
 
 
 def test_a_processor_of_weights_is_no_app_by_itself(alice):

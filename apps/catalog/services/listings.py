@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from django.db.models import RestrictedError
+from django.db.models import ProtectedError, RestrictedError
 from django.db.models.functions import Coalesce, Now
 
 from apps.accounts.models import User
@@ -103,7 +103,7 @@ def _delete(listing: Listing) -> None:
     uploads = list(listing.uploads.values_list("pk", flat=True))
     try:
         listing.delete()
-    except RestrictedError:
+    except (ProtectedError, RestrictedError):
         raise conflict("sold", "The listing was bought, so it can't be deleted.") from None
     for version_id, upload_id in versions:
         storage.forget_version(version_id)
