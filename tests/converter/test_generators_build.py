@@ -75,7 +75,7 @@ def test_meta_says_ranges_multiples_and_colours():
     rrdb, dcgan = _build(_state("rrdbnet_1_x2")).meta, _build(_state("dcgan_32")).meta
 
     assert (resnet.low, resnet.high, resnet.input.mean, resnet.input.std) == (-1, 1, (0.5,), (0.5,))
-    assert (resnet.input.color, resnet.input.resize, resnet.input.multiple) == ("gray", "native", 4)
+    assert (resnet.input.color, resnet.input.resize, resnet.input.multiple) == ("gray", "native", 8)
     assert (unet.input.multiple, unet.input.channels, unet.task) == (256, 3, "image_to_image")
     assert (rrdb.low, rrdb.high, rrdb.input.multiple, rrdb.task) == (0, 1, 2, "super_resolution")
     assert (dcgan.input.latent, dcgan.input.channels, dcgan.task) == (7, 1, "noise_to_image")
@@ -203,3 +203,15 @@ def test_networks_that_would_shrink_are_refused():
         _build(RRDBNet(width=8, growth=4, blocks=1, doublings=1, unshuffle=4).state_dict())
 
     assert refused.value.code == "scale"
+
+
+@pytest.mark.parametrize("kind", ["resnet_generator_6", "rrdbnet_1_x2", "rrdbnet_1_x1"])
+def test_smallest_size_that_its_multiple_allows_works(kind, tmp_path):
+    built = _build(_state(kind))
+    side = built.meta.input.multiple
+    export.export(built, tmp_path / "weights.onnx")
+    session = ort.InferenceSession(tmp_path / "weights.onnx", onnxfile.session_options())
+
+    (made,) = session.run(None, {"images": picture(3, side, side).numpy()})
+
+    assert made.shape == (1, 3, side * built.meta.upscale, side * built.meta.upscale)

@@ -20,6 +20,7 @@ from model_images.converter.architectures._loading import image_axes, numbers, s
 _FIRST_BLOCK = 10
 _BLOCK = r"model\.(\d+)\.conv_block\."
 _MOST_BLOCKS = 32
+_MULTIPLE = 8  # 4 would do, but the reflection within the blocks needs two pixels each way
 
 
 class ResidualBlock(nn.Module):
@@ -48,7 +49,7 @@ class ResidualBlock(nn.Module):
 
 
 class ResnetGenerator(nn.Module):
-    """`(N, channels, h, w)` in -1..1 to `(N, out_channels, h, w)` in -1..1; h and w multiples of 4."""
+    """`(N, channels, h, w)` in -1..1 to `(N, out_channels, h, w)` in -1..1; sides multiples of 4, from 8."""
 
     def __init__(
         self,
@@ -113,7 +114,7 @@ class ResnetGeneratorArchitecture(Architecture):
         return Built(
             module=module,
             example=torch.zeros(1, channels, 256, 256),
-            meta=tanh_meta(f"{self.name}_{blocks}", channels, out_channels, multiple=4),
+            meta=tanh_meta(f"{self.name}_{blocks}", channels, out_channels, multiple=_MULTIPLE),
             dynamic=image_axes(),
         )
 
