@@ -19,25 +19,55 @@ from apps.drive.models import Folder, Image
 from apps.drive.queries import live_images
 from apps.processing import catalog
 from apps.processing.catalog import App
+from apps.processing.shown import colours_of, takes_photo
 from apps.processing.views_folders import FolderChoice, folder_choices
 from marketplace.api import ApiError
 from marketplace.ids import is_id
 
 FILMSTRIP = 60  # photos in one answer of `photos`
+SEARCHED_FROM = 9  # so many apps have a search
+TABS = 8  # apps of the same kind beside the open one
+KINDS = {
+    "filter": ("Filters", "icons/wand.svg"),
+    "detection": ("Detectors", "icons/search.svg"),
+    "generation": ("Generators", "icons/image.svg"),
+    "classification": ("Classifiers", "icons/eye.svg"),
+}
 MAX_OPTIONS = 20_000  # characters of ?options=
 
 
 @login_required
 @require_safe
 def studio(request: HttpRequest) -> HttpResponse:
-    """Choose an app. With ?app= straight to it; ?image= and ?folder= are handed on."""
+    """Choose an app, of ?q= if given. With ?app= straight to it; ?image= and ?folder= are handed on."""
     query = request.GET.copy()
     app_ids = query.pop("app", [])
+    q = (query.pop("q", [""])[-1]).strip()[:100]
     rest = f"?{query.urlencode()}" if query else ""
     if app_ids:
         return redirect(reverse("studio-app", args=[app_ids[-1]]) + rest)
-    context = {"apps": catalog.apps_for(request.user), "rest": rest}
+    apps = catalog.apps_for(request.user)
+    context = {
+        "groups": _grouped([app for app in apps if _has(app, q)]),
+        "searched": len(apps) >= SEARCHED_FROM or bool(q),
+        "q": q,
+        "kept": list(query.items()),
+        "rest": rest,
+    }
     return render(request, "processing/studio_apps.html", context)
+
+
+def _has(app: App, q: str) -> bool:
+    return q.casefold() in f"{app.title} {app.summary} {app.kind}".casefold()
+
+
+def _grouped(apps: list[App]) -> list[dict[str, Any]]:
+    """By kind, in the order of KINDS."""
+    groups = [
+        {"kind": kind, "title": title, "icon": icon, "apps": [app for app in apps if app.kind == kind]}
+        for kind, (title, icon) in KINDS.items()
+    ]
+    return [group for group in groups if group["apps"]]
 
 
 @login_required
@@ -52,7 +82,7 @@ def studio_app(request: HttpRequest, app_id: str) -> HttpResponse:
     folder_id = folder.pk if folder else ""
     context = {
         "app": app,
-        "apps": catalog.apps_for(user),
+        "siblings": _siblings(app, catalog.apps_for(user)),
         "values": values,
         "errors": errors,
         "missing": missing,
@@ -64,6 +94,12 @@ def studio_app(request: HttpRequest, app_id: str) -> HttpResponse:
         "config": _config(app, image, folder_id, folders),
     }
     return render(request, "processing/studio.html", context)
+
+
+def _siblings(app: App, apps: list[App]) -> list[App]:
+    """The app and others of its kind, for the tabs; the open one is always among them."""
+    others = [one for one in apps if one.kind == app.kind]
+    return others if len(others) <= TABS else [app, *(one for one in others if one.id != app.id)][:TABS]
 
 
 @login_required
@@ -143,8 +179,22 @@ def _config(app: App, image: Image | None, folder_id: str, folders: list[FolderC
     """What the page's scripts need to know."""
     return {
         "app": app.id,
+        "kind": app.kind,
         "outputs": list(app.outputs),
+        "takes_photo": takes_photo(app),
+        "hues": colours_of(app).hues,
+        "options": _told(app),
         "image": _photo(image) if image else None,
         "folder": folder_id,
         "folders": {choice.id: choice.images for choice in folders},
+    }
+
+
+def _told(app: App) -> dict[str, dict[str, Any]]:
+    """What scripts need to know of a detector's options."""
+    properties = app.params_schema.get("properties", {})
+    return {
+        name: {key: properties[name].get(key) for key in ("default", "minimum")}
+        for name in ("confidence", "draw")
+        if app.kind == "detection" and name in properties
     }

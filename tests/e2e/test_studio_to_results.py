@@ -79,6 +79,7 @@ def test_from_folder_to_results(visit, folder, shot, api):  # noqa: PLR0915 - on
     page.get_by_text("Failed 0", exact=True).click()
     expect(page.get_by_text("No result matches this.")).to_be_visible()
     page.get_by_role("link", name="Show every result").click()
+    page.locator("#exports summary").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))

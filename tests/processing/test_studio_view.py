@@ -6,6 +6,7 @@ import pytest
 
 from apps.drive.models import Folder, Image
 from apps.processing.models import Job
+from tests.processing.conftest import _processor
 
 
 def config(response) -> dict:
@@ -148,3 +149,105 @@ def test_looking_changes_nothing(alice, alice_web, photos):
 
 def test_only_reading(alice_web):
     assert alice_web.post("/studio/bw/").status_code == 405
+
+
+# --- Apps of other kinds ----------------------------------------------------------------------------
+
+
+def _add(apps, *made: dict) -> None:
+    old = json.loads(apps.read_text())["processors"]
+    apps.write_text(json.dumps({"processors": [*old, *made]}))
+
+
+def _made(name: str, kind: str, outputs: list[str], properties: dict) -> dict:
+    schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    return _processor(name, name.title(), outputs) | {"kind": kind, "params_schema": schema}
+
+
+SHARE = {"type": "number", "minimum": 0.01, "maximum": 1, "default": 0.25}
+SEED = {"type": "integer", "minimum": 0, "maximum": 9, "default": 0}
+CLASSES = {"type": "array", "items": {"enum": ["cat", "dog"]}, "default": []}
+DETECTOR = _made(
+    "finder",
+    "detection",
+    ["image", "data"],
+    {"confidence": SHARE, "classes": CLASSES, "draw": {"type": "boolean", "default": True}},
+)
+CLASSIFIER = _made("digits", "classification", ["data"], {"top_k": SEED})
+DREAMER = _made("dream", "generation", ["image", "data"], {"seed": SEED})
+
+
+def test_a_detector_shows_boxes_and_its_classes(alice_web, apps):
+    _add(apps, DETECTOR)
+    response = alice_web.get("/studio/finder/")
+    told = config(response)
+    assert (told["kind"], told["takes_photo"], told["hues"]) == ("detection", True, {"cat": 1, "dog": 2})
+    assert told["options"] == {
+        "confidence": {"default": 0.25, "minimum": 0.01},
+        "draw": {"default": True, "minimum": None},
+    }
+    page = response.content.decode()
+    for part in ("data-finder", 'value="boxes" checked', 'value="dog" data-choice', 'data-view="data"'):
+        assert part in page
+    assert "data-finder-least>" not in page  # the form has that slider
+
+
+def test_a_classifier_shows_bars_and_no_picture(alice_web, apps):
+    _add(apps, CLASSIFIER)
+    page = alice_web.get("/studio/digits/").content.decode()
+    assert 'value="classes" checked' in page
+    assert 'name="view" value="image"' not in page
+    assert "data-finder" not in page
+
+
+def test_a_picture_from_noise_needs_no_photo(alice_web, apps):
+    _add(apps, DREAMER)
+    response = alice_web.get("/studio/dream/")
+    assert config(response)["takes_photo"] is False
+    page = response.content.decode()
+    assert "It needs no photo" in page
+    assert "<before-after" not in page
+    assert "data-new-seed" in page
+
+
+def test_filters_are_as_they_were(alice_web):
+    response = alice_web.get("/studio/ascii/")
+    page = response.content.decode()
+    assert (config(response)["kind"], config(response)["options"]) == ("filter", {})
+    assert 'name="view" value="image" checked' in page
+    assert "<before-after" in page
+    assert "data-finder" not in page
+
+
+def test_apps_stand_by_kind(alice_web, apps):
+    _add(apps, DREAMER, CLASSIFIER, DETECTOR)
+    response = alice_web.get("/studio/")
+    assert [(group["title"], [app.id for app in group["apps"]]) for group in response.context["groups"]] == [
+        ("Filters", ["bw", "ascii"]),
+        ("Detectors", ["finder"]),
+        ("Generators", ["dream"]),
+        ("Classifiers", ["digits"]),
+    ]
+    page = response.content.decode()
+    assert "Built in" in page
+    assert "free to run" in page
+    assert 'type="search"' not in page
+
+
+def test_many_apps_can_be_searched(alice_web, apps):
+    _add(apps, *(DETECTOR | {"name": f"d{n}", "title": f"Detector {n}"} for n in range(12)))
+    assert 'type="search"' in alice_web.get("/studio/").content.decode()
+    response = alice_web.get("/studio/?q=DETECTOR+1&folder=abc")
+    (group,) = response.context["groups"]
+    assert [app.id for app in group["apps"]] == ["d1", "d10", "d11"]
+    page = response.content.decode()
+    assert 'href="/studio/d10/?folder=abc"' in page
+    assert 'name="folder" value="abc"' in page
+    assert "No app matches this." in alice_web.get("/studio/?q=zzz").content.decode()
+
+
+def test_the_tabs_hold_few_apps_and_the_open_one(alice_web, apps):
+    _add(apps, *(DETECTOR | {"name": f"d{n}", "title": f"Detector {n}"} for n in range(12)))
+    tabs = [app.id for app in alice_web.get("/studio/d11/").context["siblings"]]
+    assert (len(tabs), "d11" in tabs) == (8, True)
+    assert [app.id for app in alice_web.get("/studio/bw/").context["siblings"]] == ["bw", "ascii"]

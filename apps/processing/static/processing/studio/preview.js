@@ -1,6 +1,7 @@
 // One photo through the app, again whenever an option changes: waits until the hand rests, drops the answer to a
 // question that is no longer asked, and tries again when all preview servers are busy.
 import { ApiError, request } from "../../js/http.js";
+import { Findings } from "./findings.js";
 
 const REST_MS = 150;
 const TRIES = 6;
@@ -18,41 +19,62 @@ export class Preview {
   constructor(config, showErrors) {
     this.config = config;
     this.showErrors = showErrors;
+    this.findings = new Findings(config);
     this.rich = config.outputs.some((output) => output !== "image");
-    $("[data-views]").hidden = config.outputs.length < 2;
-    $("[data-views]").addEventListener("change", () => this.#tab());
+    $("[data-views]").hidden = $("[data-views]").querySelectorAll("input").length < 2;
+    $("[data-views]").addEventListener("change", () => {
+      this.#tab();
+      this.show(this.params);
+    });
   }
 
   open(photo) {
     this.photo = photo;
     this.#key = "";
-    $("[data-empty]").hidden = Boolean(photo);
+    this.findings.clear();
+    $("[data-empty]").hidden = this.#ready;
     $("[data-photo-name]").textContent = photo?.name ?? "";
     $("[data-facts]").textContent = "";
     this.#tab();
     if (!photo) return;
+    if ($("[data-probe]")) $("[data-probe]").src = photo.content;
     const [before, after] = [$("[data-before]"), $("[data-after]")];
-    before.src = photo.content;
-    before.alt = `${photo.name}, before`;
     after.removeAttribute("src");
     after.alt = `${photo.name}, after`;
+    if (!before) return;
+    before.src = photo.content;
+    before.alt = `${photo.name}, before`;
     if (photo.width) this.#ratio(photo.width, photo.height);
     else before.onload = () => this.#ratio(before.naturalWidth, before.naturalHeight);
     // A format that the browser can't show: the result alone.
     before.onerror = () => before.removeAttribute("src");
   }
 
+  /** An app that makes pictures from noise needs no photo. */
+  get #ready() {
+    return Boolean(this.photo) || !this.config.takes_photo;
+  }
+
+  get #view() {
+    return $("[data-views] input:checked").value;
+  }
+
   /** Show the photo with these options, soon. The same question twice is asked once. */
   show(params) {
-    if (!this.photo) return;
-    const key = JSON.stringify([this.photo.id ?? this.photo.content, params]);
-    if (key === this.#key) return;
+    this.params = params;
+    if (!this.#ready || !params) return;
+    const asked = this.findings.asked(params, this.#view);
+    const key = JSON.stringify([this.photo?.id ?? this.photo?.content, asked]);
+    if (key === this.#key) {
+      this.findings.filter(params);
+      return;
+    }
     const first = this.#key === "";
     this.#key = key;
     this.#abort?.abort();
     clearTimeout(this.#timer);
     $("[data-area]").classList.add("is-stale");
-    this.#timer = setTimeout(() => this.#run(params), first ? 0 : REST_MS);
+    this.#timer = setTimeout(() => this.#run(asked), first ? 0 : REST_MS);
   }
 
   async #run(params) {
@@ -76,7 +98,8 @@ export class Preview {
 
   async #ask(params, signal) {
     const form = new FormData();
-    if (this.photo.file) form.set("file", this.photo.file);
+    if (!this.photo) form.set("file", await nothing(), "none.png");
+    else if (this.photo.file) form.set("file", this.photo.file);
     else form.set("image", this.photo.id);
     form.set("params", JSON.stringify(params));
     const accept = this.rich ? "application/json" : "image/*";
@@ -102,6 +125,8 @@ export class Preview {
       timings = data.timings;
       if (data.image) blob = decoded(data.image);
       this.#texts(data);
+      if (this.photo) await $("[data-probe]")?.decode().catch(() => {});
+      this.findings.show(data.data, this.photo, this.params);
     } else {
       blob = await response.blob();
       timings = fromHeader(response.headers.get("Server-Timing"));
@@ -120,10 +145,10 @@ export class Preview {
     this.#blob = url;
     // Few pixels shown large should stay pixels.
     after.style.imageRendering = after.naturalWidth * 1.5 < after.clientWidth ? "pixelated" : "auto";
-    if (!$("[data-before]").getAttribute("src")) this.#ratio(after.naturalWidth, after.naturalHeight);
+    if (!$("[data-before]")?.getAttribute("src")) this.#ratio(after.naturalWidth, after.naturalHeight);
   }
 
-  #texts({ text, html, data }) {
+  #texts({ text, html }) {
     const pre = $("[data-text]");
     pre.textContent = text ?? "";
     // As large as fits: a monospaced letter is about 0.6 em wide.
@@ -131,7 +156,6 @@ export class Preview {
     pre.style.setProperty("--fit", `clamp(4px, ${(($("[data-area]").clientWidth - 40) / columns / 0.605).toFixed(2)}px, 1rem)`);
     // sandbox="" on the frame: no script in it runs, and it can reach nothing.
     $("[data-html]").srcdoc = html ?? "";
-    $("[data-data]").textContent = data ? JSON.stringify(data, null, 2) : "";
   }
 
   #facts(timings, all, blob) {
@@ -167,15 +191,22 @@ export class Preview {
   }
 
   #ratio(width, height) {
-    document.querySelector("before-after").style.setProperty("--ratio", width / height || 1.5);
+    $("[data-pair]")?.style.setProperty("--ratio", width / height || 1.5);
   }
 
   #tab() {
-    const view = $("[data-views] input:checked").value;
+    const view = this.#view;
     for (const node of document.querySelectorAll("[data-view]")) {
-      node.hidden = !this.photo || node.dataset.view !== view;
+      node.hidden = !this.#ready || node.dataset.view !== view;
     }
   }
+}
+
+/** A photo for apps that look at none: the API takes one with every preview. */
+function nothing() {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 64;
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 
 function decoded({ content_type: type, base64 }) {
