@@ -7,19 +7,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django import template
 from django.contrib.staticfiles import finders
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
 
 from apps.drive.models import Folder, Image
 from apps.processing.catalog import App
 from apps.processing.documents.base import Event
 from apps.processing.models import Job
 from apps.processing.shown import Box
+
+if TYPE_CHECKING:
+    from apps.processing.views_results import Card
 
 register = template.Library()
 
@@ -78,6 +82,25 @@ def in_words(boxes: Sequence[Box]) -> str:
     """What was found, for those who can't see the boxes: `2 cat, 1 dog`."""
     counts = Counter(box.label for box in boxes)
     return ", ".join(f"{n} {label}" for label, n in counts.most_common()) or "nothing found"
+
+
+_RECT = '<rect class="{}" x="{:g}" y="{:g}" width="{:g}" height="{:g}"/>'
+
+
+@register.simple_tag
+def boxes_svg(card: Card) -> SafeString:
+    """The boxes of a card over its thumbnail, cut to a square as that is. Made of numbers alone; written here
+    because a contact sheet holds thousands of them."""
+    doc = card.item.document
+    parts = []
+    for box in card.boxes:
+        place = (box.x, box.y, box.width, box.height)
+        parts += [_RECT.format(name, *place) for name in ("boxes__halo", f"boxes__box class-{box.hue:d}")]
+    opening = (
+        f'<svg class="boxes" viewBox="0 0 {doc["width"] or 1:d} {doc["height"] or 1:d}" '
+        'preserveAspectRatio="xMidYMid slice" aria-hidden="true">'
+    )
+    return mark_safe(f"{opening}{''.join(parts)}</svg>")  # noqa: S308 - numbers
 
 
 @register.filter
