@@ -162,7 +162,12 @@ export class Finder {
   }
 
   #focus(index) {
-    if (index >= 0) this.root.querySelector(`[data-row="${index}"]`)?.focus({ preventScroll: false });
+    const row = this.root.querySelector(`[data-row="${index}"]`);
+    if (!row) return;
+    // The table scrolls to the row; the photo stays in sight.
+    row.focus({ preventScroll: true });
+    const table = this.#part("table");
+    table.scrollTop = row.offsetTop - table.clientHeight / 2;
   }
 
   #key(event) {
