@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_SESSIONS = 16
 MEMORY_PER_BYTE = 2  # of a file: what is read and what is kept packed for the processor; measured 1.2 to 2.1
 _QUIET = 4  # only fatal lines: what goes wrong is told by the exception, too
-_NO_MEMORY = ("Failed to allocate memory", "bad_alloc", "BFCArena", "not enough memory")
+_NO_MEMORY = ("Failed to allocate memory", "bad_alloc", "BFCArena", "not enough memory", "bad allocation")
 
 log = logging.getLogger(__name__)
 
