@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS := true
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test genuine test-browser test-kill lint fix types doctor bench lock clean
+.PHONY: help run converter test genuine test-browser test-kill lint fix types doctor bench lock clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +45,21 @@ $(VENV)/.genuine: $(VENV)/.torch
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --upgrade --target $(VENV)/genuine $(GENUINE)
 	@touch $@
 
+# What the converter imports, at the versions of the lock, and torch. Ready only once it is all there.
+CONVERTER := .converter
+CONVERTER_NEEDS := numpy onnx onnxruntime opencv-python-headless pillow pydantic safetensors simplejpeg
+
+$(CONVERTER)/.ready: $(VENV)/.uv requirements.lock
+	@rm -f $@
+	@$(PYTHON) -m venv --clear $(CONVERTER)
+	@$(BIN)/uv pip install -q --python $(CONVERTER)/bin/python -c requirements.lock $(CONVERTER_NEEDS)
+	@$(CONVERTER)/bin/python -m pip install -q --disable-pip-version-check torch==$(TORCH_VERSION)
+	@touch $@
+
 run: $(VENV)/.base ## Set up and start everything; Ctrl-C stops it
 	@exec $(BIN)/python -m marketplace.embedded
+
+converter: $(CONVERTER)/.ready ## Install what converts checkpoints (torch); make run does it by itself
 
 test: $(VENV)/.genuine ## Set up and run the tests
 	@$(BIN)/python -m pytest -n auto
@@ -75,5 +88,5 @@ lock: $(VENV)/.uv ## Resolve the dependencies again
 	@$(BIN)/uv pip compile -q --universal --all-extras --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
 
-clean: ## Remove the environment and caches, keep the data
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+clean: ## Remove the environments and caches, keep the data
+	@rm -rf $(VENV) $(CONVERTER) .mypy_cache .ruff_cache .pytest_cache

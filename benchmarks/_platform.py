@@ -96,6 +96,7 @@ def platform(nodes: int = 2) -> Iterator[Platform]:
     """Start everything, wait until it is ready, stop it."""
     with tempfile.TemporaryDirectory(prefix="pixelyard-bench-") as folder:
         env = {**os.environ, "PORT": str(_free_port()), "DATA_DIR": folder, "NODES": str(nodes)}
+        env["INSTALL_CONVERTER"] = "false"
         process = subprocess.Popen(
             [sys.executable, "-m", "marketplace.embedded"], env=env, stdout=subprocess.DEVNULL
         )

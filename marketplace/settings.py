@@ -5,7 +5,6 @@ Every variable read here is described in docs/settings.md and in .env.example; a
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import dj_database_url
@@ -188,7 +187,7 @@ PREVIEW_QUEUE = env.integer("PREVIEW_QUEUE", 8, low=1)
 MAX_WEIGHTS_BYTES = env.integer("MAX_WEIGHTS_BYTES", 1_000_000_000, low=1)
 WEIGHTS_QUOTA_BYTES = env.integer("WEIGHTS_QUOTA_BYTES", 10_000_000_000, low=1)
 INTAKE_SECONDS = env.number("INTAKE_SECONDS", 600.0, low=1.0)
-CONVERTER_PYTHON = env.text("CONVERTER_PYTHON") or sys.executable
+CONVERTER_PYTHON = env.text("CONVERTER_PYTHON")  # empty: see marketplace.converter_python
 
 # --- Money (docs/money.md) ------------------------------------------------------------------------
 STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY")

@@ -53,6 +53,7 @@ class Platform:
             "DATA_DIR": str(data_dir),
             "PORT": str(self.port),
             "NODES": str(nodes),
+            "INSTALL_CONVERTER": "false",
             **env,
         }
         self._log = data_dir.with_name(f"{data_dir.name}.out")

@@ -24,6 +24,8 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
+from marketplace import converter_python
+
 MISSING = "converter_missing"  # it would need torch, which this machine does not have
 _REJECTED = 3
 _TAIL = 65_536  # bytes of its output that are looked at
@@ -84,7 +86,7 @@ class CommandConverter:
     """The real one."""
 
     def __init__(self, python: str = "", seconds: float | None = None) -> None:
-        self._python = python or settings.CONVERTER_PYTHON
+        self._python = python or converter_python.resolve(settings.CONVERTER_PYTHON)
         self._seconds = settings.INTAKE_SECONDS if seconds is None else seconds
 
     def convert(self, order: Order, beat: Beat) -> Answer:

@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from marketplace import env, sandbox_gate
-from marketplace.embedded import keep, options, plan, preflight, static
+from marketplace.embedded import install, keep, options, plan, preflight, static
 from marketplace.embedded.log import Log
 from marketplace.embedded.options import ROOT, Options
 from marketplace.embedded.preflight import Refused
@@ -98,6 +98,7 @@ def _start(chosen: Options, supervisor: Supervisor, log: Log) -> None:
     # What these do can wait, and the others start faster alone.
     supervisor.start([plan.worker(platform), plan.intake(platform)])
     _announce(chosen, log)
+    install.converter(chosen, supervisor, log)
 
 
 def _sandbox(chosen: Options, log: Log) -> str:

@@ -23,6 +23,8 @@ class Options:
     web_threads: int
     base_url: str
     demo: bool
+    install_converter: bool = False
+    converter_python: str = ""
     allowed_hosts: tuple[str, ...] = ()
 
     @property
@@ -50,6 +52,8 @@ def read() -> Options:
         web_threads=env.integer("WEB_THREADS", 24, low=2, high=512),
         base_url=env.text("BASE_URL"),
         demo=env.flag("DEMO", default=True),
+        install_converter=env.flag("INSTALL_CONVERTER", default=True),
+        converter_python=env.text("CONVERTER_PYTHON"),
         allowed_hosts=tuple(env.items("ALLOWED_HOSTS")),
     )
 

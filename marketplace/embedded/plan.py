@@ -25,6 +25,16 @@ QUIET = {
     "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
 }
 BACKGROUND = 15  # niceness of the background worker: next to nothing while nodes have work
+# What pip and uv need of it to reach a package index.
+OF_PIP = (
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "REQUESTS_CA_BUNDLE",
+)
 # What the nodes may be told besides.
 OF_NODES = (
     "NODE_TIMEOUT", "EXTRA_PROCESSORS", "WEIGHTS_MEMORY", "MAX_IMAGE_BYTES", "MAX_IMAGE_PIXELS",
@@ -118,6 +128,13 @@ def intake(env: Mapping[str, str]) -> Service:
 
 def controller(env: Mapping[str, str]) -> Service:
     return manage("controller", env, "controller")
+
+
+def converter() -> Service:
+    """Installs the converter's environment, once; no secret of ours goes there."""
+    pip = tuple(name for name in os.environ if name.startswith(("PIP_", "UV_")))
+    command = ["nice", "-n", "10", "make", "--no-print-directory", "converter"]
+    return Service("converter", command, {**_pick(COMMON + OF_PIP + pip), "PYTHONUNBUFFERED": "1"})
 
 
 def nodes(options: Options, kept: Kept, cores: list[list[int]] | None = None) -> list[Service]:

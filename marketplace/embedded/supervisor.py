@@ -39,6 +39,7 @@ class Post:
 
     service: Service
     restart: bool = True
+    then: Callable[[int], None] | None = None  # for what runs once: gets its exit status
     child: Child | None = None
     born: float = 0.0
     falls: int = 0
@@ -123,6 +124,12 @@ class Supervisor:
             self._bury(post)
             del self._posts[service.name]
 
+    def start_once(self, service: Service, then: Callable[[int], None]) -> None:
+        """Run it beside the others to its end, and call `then` with its exit status. It is stopped with
+        them."""
+        post = self._posts[service.name] = Post(service, restart=False, then=then)
+        self._spawn(post)
+
     def turn(self, seconds: float = 1.0) -> None:
         """Wait for something to happen, at most so long, and see to it. Raises Interrupted."""
         now = self._clock()
@@ -157,6 +164,10 @@ class Supervisor:
         self._on_change({name: post.child.pid for name, post in self._posts.items() if post.child})
 
     def _look_after(self, post: Post) -> None:
+        if post.then and (post.child is None or post.child.ended()):
+            status = self._bury(post) if post.child else 1
+            self._posts.pop(post.service.name, None)
+            post.then(status)
         if not post.restart:
             return
         if post.child and post.child.ended():
@@ -213,6 +224,7 @@ class Supervisor:
         posts = [self._posts[name] for name in names if name in self._posts]
         for post in posts:
             post.restart = False
+            post.then = None
             post.due = None
             if post.child:
                 post.child.signal(post.service.stop_signal)

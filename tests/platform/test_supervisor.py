@@ -88,6 +88,27 @@ def test_step_tells_its_exit_status(supervisor):
     assert supervisor.names() == []
 
 
+def test_what_runs_once_beside_the_others_tells_how_it_ended(supervisor):
+    told: list[int] = []
+    supervisor.start([_python("long", "import time; time.sleep(60)")])
+
+    supervisor.start_once(_python("good", "pass"), told.append)
+    supervisor.start_once(_python("bad", "raise SystemExit(7)"), told.append)
+    _until(supervisor, lambda: len(told) == 2)
+
+    assert sorted(told) == [0, 7]
+    assert supervisor.names() == ["long"]
+
+
+def test_what_runs_once_is_stopped_with_the_others_and_says_nothing(supervisor):
+    told: list[int] = []
+    supervisor.start_once(_python("once", "import time; time.sleep(60)"), told.append)
+
+    supervisor.stop(["once"])
+
+    assert (told, supervisor.names()) == ([], [])
+
+
 def test_command_that_is_not_there_is_told_in_words(supervisor, out):
     status = supervisor.run_step(Service("redis", ["/nowhere/redis-server"], {}))
 
