@@ -13,8 +13,8 @@ CLASSES = ("circle", "square", "triangle", "star", "heart")
 PHOTOS = Path(__file__).resolve().parents[3] / "marketplace" / "demo" / "photos"
 HELD_OUT = ("cat", "coffee", "gravel")  # a face with round eyes, a round cup, texture: to measure on alone
 
-SMALLEST, LARGEST = 0.065, 0.3  # radius of a shape as a part of the picture's side
-CONTRAST = 70  # least distance in RGB of a shape's colour from what it covers
+SMALLEST, LARGEST = 0.08, 0.3  # radius of a shape as a part of the picture's side
+CONTRAST = 110  # least distance in RGB of a shape's colour from the mean of what it covers
 OVERLAP = 0.1  # most of the smaller of two boxes that the other may cover
 
 
@@ -53,6 +53,35 @@ def outline(kind: str) -> np.ndarray:
 
 def backdrop(rng: np.random.Generator, sources: Sequence[np.ndarray], size: int) -> np.ndarray:
     """`(size, size, 3)` uint8: a part of a photo, mirrored at random, lighter or darker at random."""
+    lit = _part(rng, sources, size) * rng.uniform(0.7, 1.2) + rng.uniform(-20, 20)
+    return np.ascontiguousarray(np.clip(lit, 0, 255), dtype=np.uint8)
+
+
+def varied_backdrop(rng: np.random.Generator, sources: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """The same, and from few photos many that nobody took: two parts laid over each other or side by side,
+    channels of their own contrast, coloured noise as fine or coarse as any texture."""
+    picture = _part(rng, sources, size).astype(np.float32)
+    kind = rng.random()
+    if kind < 0.3:
+        share = np.float32(rng.uniform(0.3, 0.7))
+        picture = picture * share + _part(rng, sources, size) * (1 - share)
+    elif kind < 0.5:
+        edge = int(rng.integers(size // 4, 3 * size // 4))
+        picture[:, edge:] = _part(rng, sources, size)[:, edge:]
+    if rng.random() < 0.35:
+        cells = int(size / rng.uniform(1.5, 24))
+        noise = rng.standard_normal((cells, cells, 3 if rng.random() < 0.3 else 1), dtype=np.float32)
+        noise = cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC).reshape(size, size, -1)
+        picture = picture + noise * np.float32(rng.uniform(10, 70))
+    if rng.random() < 0.3:
+        picture = np.rot90(picture, int(rng.integers(4)))
+    gain = rng.uniform(0.6, 1.4, 3 if rng.random() < 0.5 else 1).astype(np.float32)
+    shift = rng.uniform(-40, 40, 3 if rng.random() < 0.5 else 1).astype(np.float32)
+    picture = (picture - 128) * gain + 128 + shift
+    return np.ascontiguousarray(np.clip(picture, 0, 255), dtype=np.uint8)
+
+
+def _part(rng: np.random.Generator, sources: Sequence[np.ndarray], size: int) -> np.ndarray:
     source = sources[rng.integers(len(sources))]
     height, width = source.shape[:2]
     side = int(rng.uniform(min(size, height, width), min(height, width) + 1))
@@ -64,16 +93,15 @@ def backdrop(rng: np.random.Generator, sources: Sequence[np.ndarray], size: int)
         part = part[:, ::-1]
     if rng.random() < 0.3:
         part = part[..., rng.permutation(3)]
-    lit = np.clip(part * rng.uniform(0.7, 1.2) + rng.uniform(-20, 20), 0, 255)
-    return np.ascontiguousarray(lit, dtype=np.uint8)
+    return part
 
 
 def drawn(
-    rng: np.random.Generator, sources: Sequence[np.ndarray], size: int
+    rng: np.random.Generator, sources: Sequence[np.ndarray], size: int, varied: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """A picture `(size, size, 3)` uint8 RGB and its shapes `(n, 5)` float32: class, then centre x and y,
     width and height in pixels."""
-    picture = backdrop(rng, sources, size)
+    picture = (varied_backdrop if varied else backdrop)(rng, sources, size)
     _distract(rng, picture)
     shapes: list[list[float]] = []
     for _ in range(rng.integers(0, 7)):
@@ -83,7 +111,7 @@ def drawn(
         box = [*((low + high) / 2), *(high - low)]
         if (low < 0).any() or (high > size).any() or any(_covers(box, other[1:]) for other in shapes):
             continue
-        picture = _paint(rng, picture, points, width)
+        _paint(rng, picture, points, width)
         shapes.append([kind, *box])
     return _develop(rng, picture), np.array(shapes, np.float32).reshape(-1, 5)
 
@@ -108,9 +136,13 @@ def _covers(a: Sequence[float], b: Sequence[float]) -> bool:
     return min(sides) > 0 and sides[0] * sides[1] > OVERLAP * min(a[2] * a[3], b[2] * b[3])
 
 
-def _paint(rng: np.random.Generator, picture: np.ndarray, points: np.ndarray, width: float) -> np.ndarray:
+def _paint(rng: np.random.Generator, picture: np.ndarray, points: np.ndarray, width: float) -> None:
+    """Into `picture`, within the rectangle that the shape touches."""
+    low = np.maximum(np.floor(points.min(0) - width - 2), 0).astype(int)
+    high = np.ceil(points.max(0) + width + 2).astype(int)
+    picture = picture[low[1] : high[1], low[0] : high[0]]
     mask = np.zeros(picture.shape[:2], np.uint8)
-    fixed = np.round(points * 16).astype(np.int32)[None]
+    fixed = np.round((points - low) * 16).astype(np.int32)[None]
     if width:
         cv2.polylines(mask, fixed, True, 255, int(width), cv2.LINE_AA, 4)
     else:
@@ -122,8 +154,8 @@ def _paint(rng: np.random.Generator, picture: np.ndarray, points: np.ndarray, wi
             break
     else:
         colour = np.where(under < 128, 255.0, 0.0)
-    alpha = (mask.astype(np.float32) / 255 * rng.uniform(0.8, 1.0))[..., None]
-    return (picture * (1 - alpha) + colour.astype(np.float32) * alpha + 0.5).astype(np.uint8)
+    alpha = (mask.astype(np.float32) * np.float32(rng.uniform(0.85, 1.0) / 255))[..., None]
+    picture[:] = picture * (1 - alpha) + colour.astype(np.float32) * alpha + 0.5
 
 
 def _distract(rng: np.random.Generator, picture: np.ndarray) -> None:
@@ -154,7 +186,7 @@ def _develop(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     if rng.random() < 0.25:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 0.9))
     if rng.random() < 0.25:
-        grain = rng.normal(0, rng.uniform(2, 8), picture.shape)
+        grain = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(2, 8))
         picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
     if rng.random() < 0.25:
         _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(50, 95))])
