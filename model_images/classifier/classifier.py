@@ -67,7 +67,9 @@ class Classifier(Processor[ClassifierParams]):
         probs = probabilities(network.run(photo.tensor), network.meta)
         order = np.argsort(-probs, kind="stable")
         top = [_entry(network.meta, int(i), probs) for i in order[: params.top_k]]
-        best = dominant.added(top[0], photo.pixels, params.dominant_colour)
+        best: dict[str, Any] = top[0]
+        if params.dominant_colour:
+            best = {**best, **dominant.dominant(tensors.in_colour(source, photo))}
         return Result(
             data={
                 "probs": [round(float(p), 6) for p in probs],

@@ -11,8 +11,6 @@ those six are the fixed points, and hues between them are interpolated linearly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +81,3 @@ def _small(image: Array) -> Array:
     scale = _SIDE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def added(entry: Mapping[str, object], image: Array, wanted: bool) -> dict[str, object]:
-    """`entry` with its colours, if they are wanted and there is anything to see."""
-    return {**entry, **dominant(image)} if wanted and image.size else dict(entry)

@@ -103,6 +103,19 @@ def placed(decoded: Array, header: Header, meta: InputMeta, fitted: Plan) -> Pla
     return Placed(to_tensor(whole, meta), pixels, fitted.content, fitted.region(header))
 
 
+def in_colour(source: Source, photo: Placed) -> Array:
+    """The part of the photo that the network sees, `(h, w, 3)` RGB, even where the network is given grey."""
+    if photo.pixels.ndim == 3:
+        return photo.pixels
+    height, width = photo.pixels.shape
+    image = source.rgb(min_width=width, min_height=height)
+    across, down = image.shape[1] / source.header.width, image.shape[0] / source.header.height
+    x, y, region_width, region_height = photo.region
+    left, top = int(x * across), int(y * down)
+    right, below = left + round(region_width * across), top + round(region_height * down)
+    return image[top : max(below, top + 1), left : max(right, left + 1)]
+
+
 def to_tensor(image: Array, meta: InputMeta) -> Tensor:
     """`(h, w, 3)` RGB or `(h, w)` grey to `(1, channels, h, w)`: (v * scale - mean) / std, in the order of
     `color`."""

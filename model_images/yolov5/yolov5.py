@@ -7,6 +7,7 @@ draw, a photo is decoded no larger than that input needs. Box coordinates are pi
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -152,32 +153,33 @@ def _detections(
     """As they are stored. Boxes are clipped to the photo; what lies outside of it is left out."""
     sides = np.array([source.header.width, source.header.height] * 2, np.float32)
     corners = np.clip(photo.to_photo(found.boxes), 0, sides)
+    seen = tensors.in_colour(source, photo) if colours and len(corners) else photo.pixels
     detections = []
     for (x1, y1, x2, y2), confidence, class_id in zip(
         corners.tolist(), found.confidence.tolist(), found.classes.tolist(), strict=True
     ):
         if x2 - x1 < 0.5 or y2 - y1 < 0.5:
             continue
-        entry = {
+        entry: dict[str, Any] = {
             "label": meta.label(class_id),
             "class_id": class_id,
             "confidence": round(confidence, 4),
             "box": [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)],
         }
         if colours:
-            entry = dominant.added(entry, _part(photo, entry["box"]), True)
+            entry |= dominant.dominant(_part(seen, photo.region, entry["box"]))
         detections.append(entry)
     return detections
 
 
-def _part(photo: Placed, box: list[float]) -> Array:
-    """What is in a box, from the photo as the network saw it; at least one pixel."""
-    x, y, across, down = photo.region
-    height, width = photo.pixels.shape[:2]
+def _part(pixels: Array, region: tuple[float, float, float, float], box: Sequence[float]) -> Array:
+    """What is in a box, from the `region` of the photo that `pixels` shows; at least one pixel."""
+    x, y, across, down = region
+    height, width = pixels.shape[:2]
     left, top = (box[0] - x) / across * width, (box[1] - y) / down * height
     right, below = left + box[2] / across * width, top + box[3] / down * height
-    rows = slice(max(0, int(top)), max(int(top) + 1, round(below)))
-    return photo.pixels[rows, max(0, int(left)) : max(int(left) + 1, round(right))]
+    top, left = min(max(0, int(top)), height - 1), min(max(0, int(left)), width - 1)
+    return pixels[top : max(top + 1, round(below)), left : max(left + 1, round(right))]
 
 
 def _drawn(full: Array, detections: list[dict[str, Any]], params: Yolov5Params) -> Array:

@@ -68,6 +68,16 @@ def test_dominant_colour():
     assert "rgb" not in data["top"][0]
 
 
+def test_dominant_colour_is_that_of_the_part_in_sight_even_under_a_gray_network():
+    photo = np.full((10, 40, 3), (0, 0, 250), np.uint8)
+    photo[:, 15:25] = (250, 0, 0)
+    meta = InputMeta(width=8, height=8, resize="crop", resize_to=8, channels=1, color="gray")
+
+    data = run(CLASSIFIER, network([0, 0, 9], input=meta), photo, dominant_colour=True).data
+
+    assert data["classes"][0]["rgb"] == "red"
+
+
 def test_outputs_of_other_shapes():
     assert run(CLASSIFIER, Network(lambda b: np.ones((1, 3, 1, 1)), "classifier"), PHOTO).data["probs"]
     for shape in ((2, 3), (1, 0)):

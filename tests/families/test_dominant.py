@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model_images.runtime.dominant import added, dominant
+from model_images.runtime.dominant import dominant
 
 
 def names(*colours, shape=(6, 6)) -> tuple[str, str]:
@@ -61,11 +61,3 @@ def test_a_spot_of_colour_does_not_make_a_gray_picture_colourful():
 def test_gray_and_large_pictures():
     assert dominant(np.full((5, 5), 20, np.uint8)) == {"rgb": "black", "ryb": "black"}
     assert dominant(np.full((3000, 2, 3), (0, 0, 200), np.uint8))["rgb"] == "blue"
-
-
-def test_added_only_where_wanted_and_seen():
-    red = np.full((2, 2, 3), (255, 0, 0), np.uint8)
-
-    assert added({"a": 1}, red, True) == {"a": 1, "rgb": "red", "ryb": "red"}
-    assert added({"a": 1}, red, False) == {"a": 1}
-    assert added({"a": 1}, red[:0], True) == {"a": 1}

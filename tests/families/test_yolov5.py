@@ -178,6 +178,16 @@ def test_dominant_colour_is_that_of_the_box():
     assert [(d["rgb"], d["ryb"]) for d in data["detections"]] == [("red", "red"), ("gray", "gray")]
 
 
+def test_dominant_colour_under_a_gray_network():
+    photo = PHOTO.copy()
+    photo[26:34, 15:25] = (255, 0, 0)
+    meta = InputMeta(width=64, height=64, channels=1, color="gray", resize="letterbox")
+
+    for draw in (False, True):
+        data = run(YOLO, network(CAT, DOG, input=meta), photo, draw=draw, dominant_colour=True).data
+        assert [d["rgb"] for d in data["detections"]] == ["red", "gray"]
+
+
 def test_without_a_picture_less_is_decoded():
     from tests.filters.doubles import ArraySource
 
