@@ -58,6 +58,7 @@ class TorchWeights:
 def run(argv: Sequence[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks inference")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--family", choices=list(OPTIONS), help="this one only")
     options = parser.parse_args(argv)
     theirs = _networks.ultralytics_model() if _networks.has_ultralytics() else None
     skipped = [] if theirs else ["ultralytics is not installed: its predict was not measured"]
@@ -65,11 +66,17 @@ def run(argv: Sequence[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="pixelyard-bench-") as folder:
         root = Path(folder)
         files = _files(root)
-        for made in (_networks.detector(root, theirs), _networks.generator(root), _networks.classifier(root)):
+        makers: dict[str, Callable[[], Made]] = {
+            "yolov5": lambda: _networks.detector(root, theirs),
+            "gan": lambda: _networks.generator(root),
+            "classifier": lambda: _networks.classifier(root),
+        }
+        for made in [make() for family, make in makers.items() if options.family in (None, family)]:
             peer = theirs if made.built.meta.family == "yolov5" else None
             for count in THREADS:
                 for batch in BATCHES:
                     rows.append(_row(made, files[:batch], count, peer, 3 if options.quick else 9))
+                    print(rows[-1], flush=True)
     for line in skipped:
         print(line)
     return {"rows": rows, "skipped": skipped}
