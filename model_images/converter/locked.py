@@ -7,8 +7,10 @@ import json
 import logging
 import os
 import resource
+import shutil
 import signal
 import sys
+import tempfile
 import traceback
 from contextlib import suppress
 from typing import Any
@@ -28,7 +30,10 @@ def main(options: Options, pipe: int, parent: int) -> None:
         os._exit(EXIT_ERROR)
     os.dup2(2, 1)  # what libraries print is no answer
     status = EXIT_ERROR
+    scratch = options.out / ".tmp"
     try:
+        scratch.mkdir(exist_ok=True)
+        tempfile.tempdir = str(scratch)  # torch keeps caches, and only `out` can be written to
         answer = _run(options)
         with os.fdopen(pipe, "w") as file:
             json.dump(answer, file)
@@ -36,6 +41,7 @@ def main(options: Options, pipe: int, parent: int) -> None:
     except BaseException:  # the parent calls it a crash; the words are for the log
         traceback.print_exc()
     finally:
+        shutil.rmtree(scratch, ignore_errors=True)
         sys.stderr.flush()
         os._exit(status)
 
@@ -80,10 +86,13 @@ def _load(options: Options) -> None:
 
 
 def _warm_up() -> None:
-    """torch looks at the processor when it first computes, in files that are out of reach later."""
+    """torch looks at the processor when it first computes, in files that are out of reach later, and loads
+    more of itself when it first computes on shapes alone."""
     import torch
 
     torch.nn.functional.conv2d(torch.zeros(1, 8, 8, 8), torch.zeros(8, 8, 3, 3))
+    with torch.device("meta"):
+        torch.arange(3.0)
 
 
 def enter(options: Options) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 
+import pytest
+
 from tests.converter import models
 from tests.converter.command import run
 
@@ -39,3 +41,28 @@ def test_refusal_says_why_and_leaves_no_weights(tmp_path):
 
     assert (answer["status"], answer["code"]) == ("rejected", "unsupported_type")
     assert list(out.iterdir()) == []
+
+
+def test_checkpoint_is_converted_behind_the_sandbox(tmp_path):
+    """With a real architecture: what torch loads late must be there before the process locks itself in."""
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    layers = [
+        *(nn.ConvTranspose2d(8, 16, 4, 1, 0, bias=False), nn.BatchNorm2d(16), nn.ReLU()),
+        *(nn.ConvTranspose2d(16, 8, 4, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU()),
+        *(nn.ConvTranspose2d(8, 3, 4, 2, 1, bias=False), nn.Tanh()),
+    ]
+    state = {f"main.{name}": tensor for name, tensor in nn.Sequential(*layers).state_dict().items()}
+    upload, out = tmp_path / "upload.pt", tmp_path / "out"
+    torch.save(state, upload)
+
+    converted = run("convert", out, "--upload", upload, "--family", "gan")
+    checked = run("check", out)
+    measured = run("measure", out)
+
+    assert converted["architecture"].startswith("dcgan")
+    assert converted["compared"]["max_difference"] < 1e-4
+    assert (checked["task"], measured["status"]) == ("noise_to_image", "ok")
+    assert {path.name for path in out.iterdir()} == {
+        *("converted.onnx", "convert.json", "weights.onnx", "check.json", "card.json", "samples")
+    }
