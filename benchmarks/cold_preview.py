@@ -33,6 +33,7 @@ from benchmarks import _networks
 from benchmarks._photos import photo
 
 SEEDS = 5
+OPTIONS = {"generate": {"size": 256}}  # by route
 
 
 @contextmanager
@@ -63,7 +64,11 @@ def _server(data_dir: Path) -> Iterator[httpx.Client]:
 
 def _ask(client: httpx.Client, route: str, sha256: str, image: bytes) -> tuple[float, float]:
     """Milliseconds of the whole, and of loading."""
-    fields = {"file": ("photo.jpg", image), "params": (None, "{}"), "weights": (None, sha256)}
+    fields = {
+        "file": ("photo.jpg", image),
+        "params": (None, json.dumps(OPTIONS.get(route, {}))),
+        "weights": (None, sha256),
+    }
     start = time.perf_counter()
     answer = client.post(f"/{route}", files=fields, headers={"Accept": "application/json"})
     spent = (time.perf_counter() - start) * 1000
