@@ -215,6 +215,10 @@ RUNTIME_TOKEN = env.secret("RUNTIME_TOKEN") or env.kept(KEPT, "runtime_token")
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "catalog.take_in": {"queue": "intake"},
+    "catalog.publish_when_ready": {"queue": "intake"},
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

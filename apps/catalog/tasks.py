@@ -1,4 +1,5 @@
-"""Background work of the catalogue, in a queue and a worker of its own: a conversion takes a while."""
+"""Background work of the catalogue. Intake has a queue and a worker of its own (CELERY_TASK_ROUTES): a
+conversion takes a while."""
 
 from __future__ import annotations
 
@@ -14,8 +15,6 @@ from apps.catalog.services import intake, leases, listings
 from apps.catalog.services import sweep as sweeper
 
 log = logging.getLogger(__name__)
-
-QUEUE = "intake"
 
 
 def enqueue(version_id: str) -> None:
@@ -53,14 +52,12 @@ def resume() -> int:
 
 
 # Acknowledged before it runs: the lease and the chore above decide who does it again, not the broker.
-@shared_task(
-    name="catalog.take_in", queue=QUEUE, acks_late=False, time_limit=3 * int(settings.INTAKE_SECONDS) + 120
-)
+@shared_task(name="catalog.take_in", acks_late=False, time_limit=3 * int(settings.INTAKE_SECONDS) + 120)
 def take_in(version_id: str) -> None:
     intake.run(version_id)
 
 
-@shared_task(name="catalog.publish_when_ready", queue=QUEUE)
+@shared_task(name="catalog.publish_when_ready")
 def publish_when_ready(listing_id: str) -> None:
     publish_if_ready(listing_id)
 

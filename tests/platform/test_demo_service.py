@@ -28,6 +28,7 @@ def test_people_have_their_roles_and_log_in(kept, client):
     assert dict(User.objects.values_list("email", "is_staff")) == {
         "buyer@example.org": False,
         "seller@example.org": False,
+        "studio@example.org": False,  # sells, and nobody has their password
         "admin@example.org": True,
     }
     for login in logins.values():
@@ -77,7 +78,7 @@ def test_lost_logins_are_made_anew_without_doubling_photos(kept):
 
     logins = demo.seed(kept)
 
-    assert User.objects.count() == 3
+    assert User.objects.count() == 4
     assert Image.objects.count() == 10
     assert User.objects.get(email="buyer@example.org").check_password(logins[0].password)
 
