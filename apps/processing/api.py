@@ -65,19 +65,21 @@ class PreviewView(APIView):
                 str,
                 OpenApiParameter.HEADER,
                 description="image/*, text/plain, text/html or application/json",
-            )
+            ),
+            KEY,
         ],
         responses={
             (200, "image/*"): OpenApiTypes.BINARY,
             (200, "text/plain"): OpenApiTypes.STR,
             (200, "text/html"): OpenApiTypes.STR,
             (200, "application/json"): PreviewJsonSerializer,
-            **errors(403, 404, 406, 413, 415, 422, 429, 502, 503, 504, 507),
+            **errors(403, 404, 406, 409, 413, 415, 422, 429, 502, 503, 504, 507),
         },
     )
     def post(self, request: Request, app_id: str) -> HttpResponse:
         """The app on one photo, at once. What comes back is what Accept asks for: the image, the text, the
-        HTML, or all of it as JSON with the image in base64. Nothing is stored."""
+        HTML, or all of it as JSON with the image in base64. Nothing is stored. An app with a price is charged
+        for one photo, unless the preview fails."""
         app = catalog.app_for(request.user, app_id)
         body = PreviewRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -88,6 +90,7 @@ class PreviewView(APIView):
             image=body.validated_data.get("image"),
             params=_params(body.validated_data.get("params")),
             accept=_answer(app, request.headers.get("Accept", "")),
+            key=request.headers.get("Idempotency-Key"),
         )
         headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", **result.headers}
         if result.content_type.startswith("text/html"):

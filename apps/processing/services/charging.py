@@ -23,15 +23,15 @@ _SWEPT = 50
 
 
 def hold(job: Job, app: App, photos: int) -> None:
-    """Set aside what this attempt can cost. In the caller's transaction: 409 `insufficient_credits` undoes
-    it all."""
-    if not app.price_per_image or not photos:
+    """Set aside what this attempt can cost, at the job's price. In the caller's transaction: 409
+    `insufficient_credits` undoes it all."""
+    if not job.price_per_image or not photos:
         return
     held = holds.open_hold(
         job.owner,
         reference=_reference(job),
         units=photos,
-        unit_price=app.price_per_image,
+        unit_price=job.price_per_image,
         seller=_seller(app),
         title=f"{app.title} over {job.folder_name}",
     )

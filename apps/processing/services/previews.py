@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ from apps.cluster.endpoints import File, send_preview
 from apps.drive import access, inspect, storage
 from apps.processing import catalog
 from apps.processing.catalog import App
+from apps.processing.services import charging
 from marketplace.api import ApiError, invalid
 
 # What can be asked for -> the output of the app that it shows.
@@ -37,11 +39,14 @@ def preview(
     image: str | None = None,
     params: dict[str, Any] | None = None,
     accept: str = "image/*",
+    key: str | None = None,
 ) -> Preview:
     """Run the app on `upload` or on the drive image with id `image`: exactly one of them.
 
-    `accept`: image/*, text/plain, text/html or application/json.
-    Errors as ApiError: 404 app or image, 406 `not_acceptable`, 413/422 photo or options, 429 `too_many`,
+    `accept`: image/*, text/plain, text/html or application/json. An app with a price is charged for one
+    photo, once for a `key` (Idempotency-Key), and not for a preview that fails.
+    Errors as ApiError: 404 app or image, 406 `not_acceptable`, 409 `insufficient_credits`, `in_debt`,
+    `idempotency_key_reused`, 413/422 photo or options, 429 `too_many`,
     502 `preview_failed`, 503 `no_preview_server`, 504 `preview_timeout`.
     """
     app = catalog.app_for(user, app_id)
@@ -58,12 +63,20 @@ def preview(
     if image is not None:
         photo = access.image_for(user, image)
         fields["path"] = f"{photo.owner_id}/{photo.sha256}"
-        return _send(app, fields, {}, accept)
+        with charging.preview(user, app, key, _digest(fields, accept)):
+            return _send(app, fields, {}, accept)
     with storage.stage(upload, settings.MAX_IMAGE_BYTES) as staged:
         opened, header = inspect.open_image(staged.path)
         opened.close()
         files = {"file": ("photo", staged.path.read_bytes(), inspect.MEDIA_TYPES[header.format])}
-    return _send(app, fields, files, accept)
+    with charging.preview(user, app, key, _digest(fields, accept, files["file"][1])):
+        return _send(app, fields, files, accept)
+
+
+def _digest(fields: dict[str, str], accept: str, photo: bytes = b"") -> str:
+    """sha256 of what was asked for: an Idempotency-Key stands for this and nothing else."""
+    asked = json.dumps([sorted(fields.items()), accept, hashlib.sha256(photo).hexdigest()])
+    return hashlib.sha256(asked.encode()).hexdigest()
 
 
 def check_accept(app: App, accept: str) -> None:
