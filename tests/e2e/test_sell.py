@@ -42,7 +42,7 @@ def test_weights_from_the_upload_to_a_job(visit, platform, shot, size):
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The listing is saved.")).to_be_visible()
     page.get_by_role("button", name="Publish").click()
-    expect(page.get_by_text("On the market")).to_be_visible()
+    expect(page.get_by_text("On the market", exact=True)).to_be_visible()
     shot(page, "sell-published")
 
     page.get_by_role("link", name="Try it").click()
