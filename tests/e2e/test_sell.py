@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -46,8 +47,8 @@ def test_weights_from_the_upload_to_a_job(visit, platform, shot, size):
     shot(page, "sell-published")
 
     page.get_by_role("link", name="Try it").click()
-    page.wait_for_url("**/studio/*/")
-    app = page.url.rstrip("/").rpartition("/")[2]
+    page.wait_for_url("**/studio/*/**")
+    app = urlsplit(page.url).path.strip("/").rpartition("/")[2]
     page.goto(f"/studio/{app}/?folder={folder}")
     after = page.locator("[data-after]")
     expect(after).to_have_attribute("src", re.compile("^blob:"), timeout=30_000)
