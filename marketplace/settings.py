@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "apps.catalog",
     "apps.processing",
     "apps.payments",
+    "apps.market",
 ]
 
 MIDDLEWARE = [
@@ -188,6 +189,10 @@ MAX_WEIGHTS_BYTES = env.integer("MAX_WEIGHTS_BYTES", 1_000_000_000, low=1)
 WEIGHTS_QUOTA_BYTES = env.integer("WEIGHTS_QUOTA_BYTES", 10_000_000_000, low=1)
 INTAKE_SECONDS = env.number("INTAKE_SECONDS", 600.0, low=1.0)
 CONVERTER_PYTHON = env.text("CONVERTER_PYTHON")  # empty: see marketplace.converter_python
+
+# --- The market -----------------------------------------------------------------------------------
+FREE_PREVIEWS_PER_DAY = env.integer("FREE_PREVIEWS_PER_DAY", 3, low=0, high=1000)
+DOWNLOAD_LINK_SECONDS = env.integer("DOWNLOAD_LINK_SECONDS", 600, low=1)
 
 # --- Money (docs/money.md) ------------------------------------------------------------------------
 STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY")

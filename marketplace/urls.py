@@ -17,6 +17,7 @@ api = [
     path("", include("apps.processing.api_urls")),
     path("", include("apps.cluster.api_urls")),
     path("", include("apps.payments.api_urls")),
+    path("", include("apps.market.api_urls")),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.catalog.urls")),  # /sell/
     path("", include("apps.cluster.urls")),  # /cluster/
     path("", include("apps.payments.urls")),  # /wallet/
+    path("market/", include("apps.market.urls")),
     path("api/v1/", include(api)),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     # The split view has its script at an address of its own: the policy allows no inline scripts.

@@ -57,6 +57,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def display_name(self) -> str:
         return self.name or self.email.partition("@")[0]
 
+    @property
+    def public_name(self) -> str:
+        """What strangers see: nothing of the e-mail address."""
+        return self.name or f"Member {self.pk[:6]}"
+
 
 class ApiToken(AbstractAuthToken):
     """`digest` is the key, of no use to who reads it; `token_key` the token's first characters."""

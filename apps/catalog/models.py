@@ -6,9 +6,10 @@ intake       the way of a version: uploaded → converting → checking → meas
 step         one stage of that way, with its times and its reason
 card         what intake measured: input, classes, size, latency, sample outputs, what the scan found
 upload       a file on its way in, chunk by chunk; its bytes lie in DATA_DIR/uploads/<id> (see storage)
+word         what a listing is found by (see services.search)
 
     draft ──► published ◄──► withdrawn        by the seller
-      └──────────┴──────────────┴──► taken_down   by staff, for good, with a reason
+      └──────────┴──────────────┴──► taken_down   by staff, with a reason; staff may put it back
 """
 
 from __future__ import annotations
@@ -261,3 +262,17 @@ class Picture(models.Model):
 
     def __str__(self) -> str:
         return f"picture of {self.listing_id}"
+
+
+class ListingWord(models.Model):
+    """One word of one listing, as UTF-8: see services.search for why bytes."""
+
+    listing = models.ForeignKey(Listing, models.CASCADE, related_name="words", db_index=False)
+    word = models.BinaryField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["listing", "word"], name="listing_word_once")]
+        indexes = [models.Index(fields=["word", "listing"], name="listing_word")]
+
+    def __str__(self) -> str:
+        return bytes(self.word).decode(errors="replace")

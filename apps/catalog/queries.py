@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Prefetch, QuerySet
 
 from apps.accounts.models import User
 from apps.catalog import access
 from apps.catalog.models import Listing, Upload, Version
+from apps.catalog.services import search as finder
 
 ORDERS = {
     "newest": ("-published_at", "id"),
@@ -19,25 +22,41 @@ ORDERS = {
 }
 
 
-def published(
-    *,
-    q: str = "",
-    kind: str = "",
-    family: str = "",
-    order: str = "newest",
-    created_after: datetime | None = None,
-) -> QuerySet[Listing]:
-    """What can be bought, with what a card shows."""
+@dataclass(frozen=True)
+class Search:
+    """What to look for among what is for sale. Empty: everything."""
+
+    q: str = ""
+    kind: str = ""
+    family: str = ""
+    order: str = "newest"
+    price_min: int | None = None
+    price_max: int | None = None
+    rating_min: float | None = None
+    created_after: datetime | None = None  # first offered at that time or later
+    created_before: datetime | None = None  # … before that time
+    seller: str = ""  # id
+
+
+def published(search: Search) -> QuerySet[Listing]:
+    """What can be bought. The orders that are not by date end with the newest."""
     rows = Listing.objects.filter(status=Listing.Status.PUBLISHED)
-    if kind:
-        rows = rows.filter(kind=kind)
-    if family:
-        rows = rows.filter(family=family)
-    if created_after:
-        rows = rows.filter(published_at__gte=created_after)
-    for word in q.split()[:8]:
-        rows = rows.filter(Q(title__icontains=word) | Q(description__icontains=word))
-    return _for_cards(rows).order_by(*ORDERS[order])
+    exact = {"kind": search.kind, "family": search.family, "seller_id": search.seller}
+    bounds = {
+        "price__gte": search.price_min,
+        "price__lte": search.price_max,
+        "rating__gte": search.rating_min,
+        "published_at__gte": search.created_after,
+        "published_at__lt": search.created_before,
+    }
+    rows = rows.filter(**{name: value for name, value in exact.items() if value})
+    rows = rows.filter(**{name: value for name, value in bounds.items() if value is not None})
+    return finder.matching(rows, search.q).order_by(*ORDERS[search.order])
+
+
+def for_market(rows: QuerySet[Listing]) -> QuerySet[Listing]:
+    """With what a card of the market shows, and nothing more."""
+    return rows.select_related("seller", "current_version").prefetch_related("pictures")
 
 
 def of_seller(user: User) -> QuerySet[Listing]:
@@ -50,16 +69,16 @@ def for_pages(rows: QuerySet[Listing]) -> QuerySet[Listing]:
     return _for_cards(rows)
 
 
-def shown(user: User, listing_id: str) -> Listing:
+def shown(user: User | AnonymousUser, listing_id: str) -> Listing:
     """A listing that the user may look at, with pictures and versions. 404 otherwise."""
     listing = access.listing_for(user, listing_id)
     return _for_cards(Listing.objects.filter(pk=listing.pk)).get()
 
 
-def visible_versions(listing: Listing, user: User) -> list[Version]:
+def visible_versions(listing: Listing, user: User | AnonymousUser) -> list[Version]:
     """Newest first. Others than its seller (and staff) see the ready ones only."""
     versions = list(listing.versions.all())
-    if listing.seller_id == user.pk or user.is_staff:
+    if access.sells(user, listing) or user.is_staff:
         return versions
     return [version for version in versions if version.status == Version.Status.READY]
 

@@ -68,7 +68,7 @@ class PictureSerializer(serializers.Serializer[Picture]):
 
 class PersonSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
-    name = serializers.CharField(source="display_name")
+    name = serializers.CharField(source="public_name")
 
 
 class RatingSerializer(serializers.Serializer[Any]):

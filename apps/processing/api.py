@@ -88,7 +88,7 @@ class PreviewView(APIView):
             app.id,
             upload=body.validated_data.get("file"),
             image=body.validated_data.get("image"),
-            params=_params(body.validated_data.get("params")),
+            params=params_of(body.validated_data.get("params")),
             accept=_answer(app, request.headers.get("Accept", "")),
             key=request.headers.get("Idempotency-Key"),
         )
@@ -201,7 +201,7 @@ def _job_request(request: Request) -> jobs.JobRequest:
     return body.to_request()
 
 
-def _params(value: Any) -> dict[str, Any]:
+def params_of(value: Any) -> dict[str, Any]:
     """Options of a preview: JSON text in a form, an object in a JSON body."""
     if value in (None, ""):
         return {}

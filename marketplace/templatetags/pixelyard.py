@@ -27,6 +27,7 @@ _PAGES = [
     ("/drive/", "Drive", "icons/drive.svg"),
     ("/studio/", "Studio", "icons/studio.svg"),
     ("/jobs/", "Jobs", "icons/jobs.svg"),
+    ("/market/", "Market", "icons/market.svg"),
     ("/sell/", "Sell", "icons/sell.svg"),
     ("/wallet/", "Wallet", "icons/wallet.svg"),
     ("/cluster/", "Cluster", "icons/cluster.svg"),

@@ -59,7 +59,7 @@ def test_every_state_has_its_page(alice_web, alice, draft, upload_version, ready
     done = alice_web.get(url).content.decode()
     for text in ("Model card", "1,765,270", "12.5 ms", "8.25 ms", version.weights_sha256, "61 operators"):
         assert text in done
-    assert reverse("api-version-sample", args=[version.pk, 1]) in done
+    assert reverse("market-sample", args=[version.pk, 1]) in done
 
 
 def test_live_part_swaps_what_depends_on_it(alice_web, draft, ready):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponseBase
-from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.timezone import is_naive, make_aware
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import MultiPartParser
@@ -16,7 +13,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.catalog import access, queries, serving
-from apps.catalog.models import Family, Kind, Listing
+from apps.catalog.api import search
+from apps.catalog.models import Listing
 from apps.catalog.serializers import (
     ListingChangeSerializer,
     ListingSerializer,
@@ -26,8 +24,7 @@ from apps.catalog.serializers import (
 )
 from apps.catalog.services import listings, pictures
 from apps.drive.api.base import JsonView
-from apps.processing.storable import is_storable
-from marketplace.api import ApiError, Pagination, invalid
+from marketplace.api import ApiError, Pagination
 from marketplace.api_docs import errors
 from marketplace.api_docs import listing as envelope
 
@@ -45,11 +42,7 @@ class ListingsView(JsonView):
         tags=["market"],
         parameters=[
             OpenApiParameter("mine", bool, description="Your own, in every state. The rest is ignored then."),
-            OpenApiParameter("q", str, description="Words in title or description."),
-            OpenApiParameter("kind", str, enum=list(Kind.values)),
-            OpenApiParameter("family", str, enum=list(Family.values)),
-            OpenApiParameter("order", str, enum=list(queries.ORDERS)),
-            OpenApiParameter("created_after", str, description="A date or a time, ISO 8601."),
+            *search.PARAMETERS,
             OpenApiParameter("page", int),
             OpenApiParameter("page_size", int),
         ],
@@ -64,13 +57,7 @@ class ListingsView(JsonView):
         if query.get("mine", "false").lower() in {"true", "1"}:
             rows = queries.of_seller(request.user)
         else:
-            rows = queries.published(
-                q=_storable(query.get("q", "")),
-                kind=_choice(query.get("kind", ""), "kind", list(Kind.values)),
-                family=_choice(query.get("family", ""), "family", list(Family.values)),
-                order=_choice(query.get("order", ""), "order", list(queries.ORDERS)) or "newest",
-                created_after=_time(query.get("created_after", "")),
-            )
+            rows = queries.for_pages(queries.published(search.parse(query)))
         pagination = Pagination()
         page = pagination.paginate_queryset(rows, request, view=self)
         data = ListingSerializer(page, many=True, context={"user": request.user}).data
@@ -189,28 +176,3 @@ class PictureView(JsonView):
         """Take it off the listing."""
         pictures.remove(request.user, picture_id)
         return Response(status=204)
-
-
-def _choice(value: str, name: str, allowed: list[str]) -> str:
-    if value and value not in allowed:
-        raise invalid(
-            "invalid", f"{name} is none of those known.", {name: [f"must be one of {', '.join(allowed)}"]}
-        )
-    return value
-
-
-def _storable(text: str) -> str:
-    if not is_storable(text):
-        raise invalid("invalid", "q can't be searched for.", {"q": ["holds characters that can't be stored"]})
-    return text
-
-
-def _time(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        found = parse_datetime(text) or datetime.combine(parse_date(text), datetime.min.time())  # type: ignore[arg-type]
-        return make_aware(found) if is_naive(found) else found
-    except (ValueError, TypeError, OverflowError):
-        fields = {"created_after": ["must be a date or a time, ISO 8601"]}
-        raise invalid("invalid", "created_after can't be read.", fields) from None

@@ -22,7 +22,7 @@ from django.utils import timezone
 from apps.catalog import storage
 from apps.catalog.converter import MISSING, Answer, Beat, Converter, ConverterError, Order, get_converter
 from apps.catalog.models import Listing, Version, VersionStep
-from apps.catalog.services import leases
+from apps.catalog.services import leases, search
 from apps.catalog.services.leases import Lease, Lost
 
 log = logging.getLogger(__name__)
@@ -216,6 +216,7 @@ def _keep(version: Version, lease: Lease, out: Path) -> None:
         )
         listing.current_version = listing.versions.filter(status=S.READY).order_by("-number").first()
         listing.save(update_fields=["current_version", "updated"])
+        search.index(listing.pk)
     log.info("version %s is ready: %s", version.pk, sha256)
     storage.drop_upload(version.upload_id)
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce, Now
 from apps.accounts.models import User
 from apps.catalog import access, storage
 from apps.catalog.models import KIND_OF, MAX_PRICE, MAX_PRICE_PER_IMAGE, Family, Listing
+from apps.catalog.services import search
 from apps.drive import locks
 from marketplace.api import conflict, invalid
 
@@ -30,7 +31,9 @@ def create(user: User, *, title: str, family: str, **fields: Any) -> Listing:
         if Listing.objects.filter(seller=user).count() >= MAX_LISTINGS:
             text = f"You have {MAX_LISTINGS} listings, the most allowed. Delete a draft first."
             raise conflict("too_many_listings", text)
-        return Listing.objects.create(seller=user, family=family, kind=KIND_OF[Family(family)], **values)
+        made = Listing.objects.create(seller=user, family=family, kind=KIND_OF[Family(family)], **values)
+        search.index(made.pk)
+        return made
 
 
 def change(user: User, listing_id: str, **fields: Any) -> Listing:
@@ -45,6 +48,7 @@ def change(user: User, listing_id: str, **fields: Any) -> Listing:
         for name, value in values.items():
             setattr(listing, name, value)
         listing.save(update_fields=[*values, "updated"])
+        search.index(listing.pk)
     return access.listing_for(user, listing_id)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -50,6 +51,35 @@ def preview(
     502 `preview_failed`, 503 `no_preview_server`, 504 `preview_timeout`.
     """
     app = catalog.app_for(user, app_id)
+    fields, files = _question(user, app, upload, image, params, accept)
+    with charging.preview(user, app, key, _digest(fields, files, accept)):
+        return _send(app, fields, files, accept)
+
+
+def free_preview(
+    user: User,
+    app: App,
+    *,
+    upload: UploadedFile | None = None,
+    image: str | None = None,
+    params: dict[str, Any] | None = None,
+    accept: str = "image/*",
+) -> Preview:
+    """The same with an app that the user may not run, for nothing. Who calls this has decided that it may be,
+    and marks the answer. Errors as of `preview`."""
+    fields, files = _question(user, app, upload, image, params, accept)
+    return _send(app, fields, files, accept)
+
+
+def _question(
+    user: User,
+    app: App,
+    upload: UploadedFile | None,
+    image: str | None,
+    params: dict[str, Any] | None,
+    accept: str,
+) -> tuple[dict[str, str], dict[str, tuple[str, bytes, str]]]:
+    """The checked question to a preview server: its fields, and the photo unless it lies in the drive."""
     check_accept(app, accept)
     if (upload is None) == (image is None):
         text = "send either a file or the id of one of your photos"
@@ -62,19 +92,17 @@ def preview(
         fields["weights"] = app.weights
     if image is not None:
         photo = access.image_for(user, image)
-        fields["path"] = f"{photo.owner_id}/{photo.sha256}"
-        with charging.preview(user, app, key, _digest(fields, accept)):
-            return _send(app, fields, {}, accept)
+        return fields | {"path": f"{photo.owner_id}/{photo.sha256}"}, {}
     with storage.stage(upload, settings.MAX_IMAGE_BYTES) as staged:
         opened, header = inspect.open_image(staged.path)
         opened.close()
-        files = {"file": ("photo", staged.path.read_bytes(), inspect.MEDIA_TYPES[header.format])}
-    with charging.preview(user, app, key, _digest(fields, accept, files["file"][1])):
-        return _send(app, fields, files, accept)
+        file = ("photo", staged.path.read_bytes(), inspect.MEDIA_TYPES[header.format])
+    return fields, {"file": file}
 
 
-def _digest(fields: dict[str, str], accept: str, photo: bytes = b"") -> str:
+def _digest(fields: dict[str, str], files: dict[str, tuple[str, bytes, str]], accept: str) -> str:
     """sha256 of what was asked for: an Idempotency-Key stands for this and nothing else."""
+    photo = files["file"][1] if files else b""
     asked = json.dumps([sorted(fields.items()), accept, hashlib.sha256(photo).hexdigest()])
     return hashlib.sha256(asked.encode()).hexdigest()
 
@@ -88,7 +116,7 @@ def check_accept(app: App, accept: str) -> None:
         raise ApiError(406, "not_acceptable", text)
 
 
-def _send(app: App, fields: dict[str, str], files: dict[str, File], accept: str) -> Preview:
+def _send(app: App, fields: dict[str, str], files: Mapping[str, File], accept: str) -> Preview:
     answer = send_preview(app.path, fields, files, accept, settings.PREVIEW_SECONDS)
     if answer.status_code != 200:
         _refuse(answer)
