@@ -17,8 +17,8 @@ def own_listing(user: User, listing_id: str) -> Listing:
 
 
 def listing_for(user: User | AnonymousUser, listing_id: str) -> Listing:
-    """A listing that the user may look at: published, their own, one they have bought (in whatever state it is
-    now, so that they are told), or anything for staff. Who is logged out sees what is published."""
+    """A listing that the user may look at: published, their own, one they have bought (in whatever state it
+    is now, so that they are told), or anything for staff. Who is logged out sees what is published."""
     rows = Listing.objects.select_related("seller", "current_version").filter(pk=listing_id)
     if isinstance(user, AnonymousUser):
         rows = rows.filter(status=Listing.Status.PUBLISHED)

@@ -1,4 +1,4 @@
-"""REST of the market: try, review, download, report. Lists and purchases are the catalogue's and payments'."""
+"""REST of the market: try, review, download, report. Listings are the catalogue's, purchases payments'."""
 
 from __future__ import annotations
 

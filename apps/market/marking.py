@@ -1,6 +1,6 @@
 """Results of free previews, made unfit for use: smaller, with words across them, and with less in them.
 
-It is done here, on the server, before anything is sent: there is no address at which the unmarked result lies.
+It is done here, on the server, before anything is sent: the unmarked result has no address.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _flat(image: Image.Image) -> Image.Image:
 
 @lru_cache(maxsize=8)
 def _words(width: int, height: int) -> Image.Image:
-    """A transparent layer with the words in rows across it: white with a dark edge, to be seen on anything."""
+    """A transparent layer with the words across it: white with a dark edge, to be seen on anything."""
     size = max(14, min(width, height) // 14)
     font = ImageFont.load_default(size)
     left, top, right, bottom = font.getbbox(WORDS)

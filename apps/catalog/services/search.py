@@ -64,7 +64,7 @@ def words_of(listing: Listing) -> list[bytes]:
 
 
 def matching(rows: QuerySet[Listing], text: str) -> QuerySet[Listing]:
-    """Of `rows`, those that match. A text without any word matches everything if it is blank, else nothing."""
+    """Of `rows`, those that match. A text without a word: all if it is blank, else none."""
     asked = words(text)[:MAX_ASKED]
     if not asked:
         return rows.none() if text.strip() else rows

@@ -1,7 +1,7 @@
 """Weights as a file: for their seller, and for buyers whose licence says so, by a link that expires.
 
-The link is signed for one person and one version. It needs no session, so that any program can fetch it; what it
-stands for is looked up again when it is used.
+The link is signed for one person and one version. It needs no session, so that any program can fetch it;
+what it stands for is looked up again when it is used.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ S = Listing.Status
 
 
 def write(user: User, listing_id: str, *, stars: int, text: str = "") -> Review:
-    """The user's review, made or changed. 403 `not_bought`, 409 `own_listing`, `taken_down`, 422 `invalid`."""
+    """The user's review, made or changed. 403 `not_bought`; 409 `own_listing`, `taken_down`; 422."""
     text = _checked(stars, text)
     with locks.owner(user.pk):  # of two at once, the second one changes what the first made
         listing = access.listing_for(user, listing_id)

@@ -1,7 +1,7 @@
 """Free previews: a listing on a photo of one's own, a few times a day, before it is bought.
 
-Who is counted is decided in the database: a conditional UPDATE takes one of the day's tries before any work is
-done, and a try that failed gives it back. A process that dies in between has used it up.
+Who may is decided in the database: a conditional UPDATE takes one of the day's tries before any work is done,
+and a try that failed gives it back. A process that dies in between has used it up.
 """
 
 from __future__ import annotations
