@@ -6,6 +6,9 @@ Vocabulary
     active    how many it has now
     weight    its share, set by staff
     speed     work done per second, measured
+    latency   seconds from handing a piece of work over until it is done, averaged by loadbalancer/latency.py;
+              0 where nobody measures
+    idle_since  when a slot of it became free, on any clock; 0 where nobody writes it down
     turn      how many choices were made before this one; the caller counts, so that several processes can
               share one rotation and a policy keeps no state
 """
@@ -19,7 +22,7 @@ from random import Random
 from typing import ClassVar
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NodeView:
     """A snapshot of one node."""
 
@@ -28,6 +31,8 @@ class NodeView:
     active: int = 0
     weight: int = 1
     speed: float = 1.0
+    latency: float = 0.0
+    idle_since: float = 0.0
 
 
 class Policy(ABC):

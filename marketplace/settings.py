@@ -214,7 +214,7 @@ PAYOUT_MIN = env.integer("PAYOUT_MIN", 2_000, low=1)
 
 # --- The cluster ----------------------------------------------------------------------------------
 ENGINE = env.choice("ENGINE", "celery", ("celery",))
-BALANCING_POLICY = env.text("BALANCING_POLICY", "least_connections")
+BALANCING_POLICY = env.text("BALANCING_POLICY", "pull")
 NODE_TIMEOUT = env.number("NODE_TIMEOUT", 5.0, low=0.5)
 RUNTIME_TOKEN = env.secret("RUNTIME_TOKEN") or env.kept(KEPT, "runtime_token")
 

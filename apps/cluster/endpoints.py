@@ -15,6 +15,7 @@ from django.conf import settings
 import jobfolder
 from apps.cluster.engines.verdict import fresh
 from apps.cluster.inflight import get_counter
+from apps.cluster.latency import latencies
 from apps.cluster.models import Node
 from apps.cluster.once import once
 from apps.cluster.services import balancing
@@ -43,6 +44,10 @@ class Endpoint:
     weight: int = 1
     speed: float = 1.0
 
+    @property
+    def process(self) -> tuple[str, float]:
+        return self.url, self.started
+
 
 class Directory:
     """The preview servers that are alive, as their heartbeats say, and which of them did not answer.
@@ -65,12 +70,12 @@ class Directory:
                 self._found = _read_endpoints()
                 self._read_at = now
             self._dead = {key: until for key, until in self._dead.items() if until > now}
-            return [one for one in self._found if (one.url, one.started) not in self._dead]
+            return [one for one in self._found if one.process not in self._dead]
 
     def bury(self, endpoint: Endpoint) -> None:
         """It did not answer. A server that was started since is another one."""
         with self._lock:
-            self._dead[endpoint.url, endpoint.started] = self._clock() + _DEAD_SECONDS
+            self._dead[endpoint.process] = self._clock() + _DEAD_SECONDS
 
 
 def _read_endpoints() -> list[Endpoint]:
@@ -128,11 +133,12 @@ def send_preview(
             raise _timed_out()
         endpoint, token = _reserve(tried, left)
         tried.append(endpoint.node)
-        over = True
+        over, start = True, time.monotonic()
         try:
             answer = _post(endpoint, processor, fields, files, accept, left)
             if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
                 raise _busy()  # it has a limit of its own, for when the shared counts are away
+            latencies().observe(endpoint.process, time.monotonic() - start)
             return answer
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadError, httpx.WriteError) as error:
             _gone(endpoint, error)
@@ -140,6 +146,7 @@ def send_preview(
             _gone(endpoint, error)
         except httpx.TimeoutException:
             over = False  # the server may still be at it: its count ends by the deadline
+            latencies().observe(endpoint.process, time.monotonic() - start)
             raise _timed_out() from None
         finally:
             if over:
@@ -155,7 +162,7 @@ def _reserve(tried: Sequence[str], seconds: float) -> tuple[Endpoint, str]:
     counter, policy = get_counter(), balancing.current_policy()
     active = counter.counts([one.node for one in open_])
     while open_ := [one for one in open_ if active[one.node] < _limit(one)]:
-        views = [NodeView(one.node, one.slots, active[one.node], one.weight, one.speed) for one in open_]
+        views = [_view(one, active[one.node]) for one in open_]
         chosen = balancing.choose(views, "previews", policy)
         endpoint = next(one for one in open_ if one.node == chosen.name)
         token = counter.enter(endpoint.node, _limit(endpoint), seconds + _GRACE)
@@ -163,6 +170,11 @@ def _reserve(tried: Sequence[str], seconds: float) -> tuple[Endpoint, str]:
             return endpoint, token
         active[endpoint.node] = _limit(endpoint)  # others filled it in between
     raise _busy()
+
+
+def _view(endpoint: Endpoint, active: int) -> NodeView:
+    latency = latencies().of(endpoint.process)
+    return NodeView(endpoint.node, endpoint.slots, active, endpoint.weight, endpoint.speed, latency)
 
 
 def _limit(endpoint: Endpoint) -> int:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from random import Random
 from typing import ClassVar
 
-from loadbalancer.policy import NodeView, Policy
-from loadbalancer.ranking import expected, lowest
+from loadbalancer.policy import NodeView
+from loadbalancer.ranking import Ranked, expected
 
 
-class ShortestExpectedDelay(Policy):
+class ShortestExpectedDelay(Ranked):
     """The node that would be done first, going by its measured speed; equals take turns.
 
     Cost of a node: `(active + 1) / speed`, the time until its work in hand and the new piece are done.
@@ -22,5 +20,5 @@ class ShortestExpectedDelay(Policy):
     name: ClassVar[str] = "shortest_expected_delay"
     summary: ClassVar[str] = "The node that would be done first, by measured speed; right for unequal nodes."
 
-    def choose(self, nodes: Sequence[NodeView], turn: int, rng: Random) -> NodeView:
-        return lowest(nodes, turn, lambda node: expected(node.active, node.speed))
+    def cost(self, node: NodeView) -> float:
+        return expected(node.active, node.speed)

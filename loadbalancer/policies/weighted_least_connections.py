@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from random import Random
 from typing import ClassVar
 
-from loadbalancer.policy import NodeView, Policy
-from loadbalancer.ranking import expected, lowest
+from loadbalancer.policy import NodeView
+from loadbalancer.ranking import Ranked, expected
 
 
-class WeightedLeastConnections(Policy):
+class WeightedLeastConnections(Ranked):
     """The node with the least work for its weight; equals take turns.
 
     Cost of a node: `(active + 1) / weight`. The 1 is the piece of work being placed; without it every idle
@@ -23,5 +21,5 @@ class WeightedLeastConnections(Policy):
     name: ClassVar[str] = "weighted_least_connections"
     summary: ClassVar[str] = "The node with the least work for its weight; right for unequal nodes and work."
 
-    def choose(self, nodes: Sequence[NodeView], turn: int, rng: Random) -> NodeView:
-        return lowest(nodes, turn, lambda node: expected(node.active, node.weight))
+    def cost(self, node: NodeView) -> float:
+        return expected(node.active, node.weight)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import gcd
+from operator import attrgetter
 from random import Random
 from typing import ClassVar
 
 from loadbalancer.policy import NodeView, Policy
 
 LONGEST_CYCLE = 1000  # turns; weights that would need more are rounded
+_WEIGHT = attrgetter("weight")
 
 
 class WeightedRoundRobin(Policy):
@@ -33,8 +35,14 @@ class WeightedRoundRobin(Policy):
     summary: ClassVar[str] = "Each node in turn, as often as its weight says; right for steady differences."
 
     def choose(self, nodes: Sequence[NodeView], turn: int, rng: Random) -> NodeView:
-        cycle = smooth_cycle(reduced(tuple(node.weight for node in nodes)))
+        cycle = cycle_of(tuple(map(_WEIGHT, nodes)))
         return nodes[cycle[turn % len(cycle)]]
+
+
+@lru_cache(maxsize=64)
+def cycle_of(weights: tuple[int, ...]) -> tuple[int, ...]:
+    """Positions of the nodes in the order of one cycle of `reduced` weights."""
+    return smooth_cycle(reduced(weights))
 
 
 def reduced(weights: tuple[int, ...]) -> tuple[int, ...]:
@@ -50,7 +58,6 @@ def reduced(weights: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(weight // divisor for weight in weights)
 
 
-@lru_cache(maxsize=64)
 def smooth_cycle(weights: tuple[int, ...]) -> tuple[int, ...]:
     """Positions of the nodes in the order of one cycle."""
     total = sum(weights)

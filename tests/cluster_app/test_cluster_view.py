@@ -105,14 +105,14 @@ def test_users_get_no_controls(alice_web, node):
 
     assert "/cluster/nodes/node-1/" not in html
     assert 'name="policy"' not in html
-    assert "least_connections" in html
+    assert "pull" in html
 
 
 def test_staff_get_controls(staff_web, node):
     html = staff_web.get("/cluster/").content.decode()
 
     assert 'hx-post="/cluster/nodes/node-1/"' in html
-    assert html.count('type="radio" name="policy"') == 8
+    assert html.count('type="radio" name="policy"') == 11
 
 
 def test_staff_choose_the_policy(staff_web):

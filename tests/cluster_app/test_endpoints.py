@@ -192,6 +192,18 @@ def test_staffs_policy_and_weights_count(serve):
     assert Counter(ask().json()["node"] for _ in range(6)) == {"node-1": 4, "node-2": 2}
 
 
+def test_slow_server_is_avoided_by_its_latency(serve, settings):
+    settings.BALANCING_POLICY = "peak_ewma"
+    slow = serve("node-1")
+    serve("node-2")
+    slow.gate.clear()
+    threading.Timer(0.4, slow.gate.set).start()
+
+    asked = [ask().json()["node"] for _ in range(6)]
+
+    assert asked == ["node-1"] + ["node-2"] * 5  # each is tried once
+
+
 def test_cordoned_node_gets_no_previews(serve):
     make_node("node-1", cordoned=True)
     serve("node-1")

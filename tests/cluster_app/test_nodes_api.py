@@ -90,9 +90,7 @@ def test_staff_choose_a_policy_and_the_log_says_who(staff_api, caplog):
     assert answer.status_code == 200
     assert (answer.json()["policy"], answer.json()["policy_set_by"]) == ("round_robin", "staff")
     assert ClusterSettings.objects.get().policy == "round_robin"
-    assert caplog.messages == [
-        "staff@example.org set the balancing policy from least_connections to round_robin"
-    ]
+    assert caplog.messages == ["staff@example.org set the balancing policy from pull to round_robin"]
 
 
 def test_staff_go_back_to_the_environment(staff_api):
@@ -100,7 +98,7 @@ def test_staff_go_back_to_the_environment(staff_api):
 
     answer = staff_api.patch("/api/v1/cluster", {"policy": ""}, format="json")
 
-    assert (answer.json()["policy"], answer.json()["policy_set_by"]) == ("least_connections", "environment")
+    assert (answer.json()["policy"], answer.json()["policy_set_by"]) == ("pull", "environment")
 
 
 def test_policy_that_is_gone_counts_as_none(alice_api, db):
@@ -108,7 +106,7 @@ def test_policy_that_is_gone_counts_as_none(alice_api, db):
 
     body = alice_api.get("/api/v1/cluster").json()
 
-    assert (body["policy"], body["policy_set_by"]) == ("least_connections", "environment")
+    assert (body["policy"], body["policy_set_by"]) == ("pull", "environment")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import inf, nan
+from math import e, inf, nan
 from random import Random
 
 import pytest
 
 from loadbalancer import registry
+from loadbalancer.latency import peak_ewma
 from loadbalancer.policies.weighted_round_robin import LONGEST_CYCLE, reduced, smooth_cycle
 from loadbalancer.policy import NodeView
 
@@ -162,3 +163,68 @@ class TestRandom:
 
         assert picks("random", nodes, 30, seed=7) == picks("random", nodes, 30, seed=7)
         assert picks("random", nodes, 30, seed=7) != picks("random", nodes, 30, seed=8)
+
+
+class TestJoinIdleQueue:
+    policy = registry.get("join_idle_queue")
+
+    def test_takes_the_one_idle_for_longest(self):
+        nodes = [NodeView("a", idle_since=5.0), NodeView("b", idle_since=2.0), NodeView("c", active=1)]
+
+        assert picks("join_idle_queue", nodes, 3) == "bbb"
+
+    def test_a_free_slot_is_idle(self):
+        nodes = [NodeView("a", active=1), NodeView("b", slots=4, active=3)]
+
+        assert picks("join_idle_queue", nodes, 3) == "bbb"
+
+    def test_without_times_the_idle_take_turns(self):
+        assert picks("join_idle_queue", [NodeView("a"), NodeView("b", active=1), NodeView("c")], 4) == "acac"
+
+    def test_when_all_are_busy_chance_decides(self):
+        nodes = [NodeView(name, active=index + 1) for index, name in enumerate("abcd")]
+
+        counts = Counter(picks("join_idle_queue", nodes, 4000))
+
+        assert all(900 <= counts[name] <= 1100 for name in "abcd")
+
+
+class TestPeakEwma:
+    policy = registry.get("peak_ewma")
+
+    def test_weighs_work_in_hand_with_latency(self):
+        nodes = [NodeView("a", active=1, latency=0.2), NodeView("b", active=0, latency=0.5)]  # 0.4 and 0.5
+
+        assert picks("peak_ewma", nodes, 2) == "aa"
+
+    def test_unknown_node_is_tried_once(self):
+        nodes = [NodeView("a", latency=0.001), NodeView("b")]
+
+        assert picks("peak_ewma", nodes, 2) == "bb"
+        assert picks("peak_ewma", [nodes[0], NodeView("b", active=1)], 2) == "aa"
+
+    def test_without_latencies_it_is_the_least_work_in_hand(self):
+        nodes = [NodeView("a", active=2), NodeView("b", active=1), NodeView("c", active=1)]
+
+        assert picks("peak_ewma", nodes, 4) == "bcbc"
+
+    def test_average_jumps_up_and_comes_down_slowly(self):
+        assert peak_ewma(0.0, 0.3, elapsed=0.0) == 0.3
+        assert peak_ewma(0.3, 2.0, elapsed=0.1) == 2.0
+        assert peak_ewma(2.0, 1.0, elapsed=10.0, tau=10.0) == pytest.approx(1 + 1 / e)
+        assert peak_ewma(2.0, 1.0, elapsed=0.0) == 2.0
+
+
+class TestPull:
+    policy = registry.get("pull")
+
+    def test_workers_go_to_the_emptiest_node(self):
+        nodes = [NodeView("a", slots=2, active=1), NodeView("b", slots=8, active=2), NodeView("c", active=1)]
+
+        assert picks("pull", nodes, 2) == "bb"
+
+    def test_of_equally_empty_nodes_the_fastest(self):
+        assert picks("pull", [NodeView("a"), NodeView("b", speed=4.0), NodeView("c", speed=2.0)], 2) == "bb"
+
+    def test_equals_take_turns(self):
+        assert picks("pull", [NodeView("a"), NodeView("b"), NodeView("c", active=1)], 4) == "abab"

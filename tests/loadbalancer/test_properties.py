@@ -31,6 +31,8 @@ def node_lists(draw: st.DrawFn, weights: st.SearchStrategy[int] | None = None) -
             active=draw(st.integers(0, 30)),
             weight=draw(weight),
             speed=draw(st.floats(0, 1e4, allow_nan=False)),
+            latency=draw(st.sampled_from([0.0, 0.01, 2.5])),
+            idle_since=draw(st.sampled_from([0.0, 1.0, 7.5])),
         )
         for name in sorted(draw(names))
     ]
@@ -106,6 +108,8 @@ def test_weighted_round_robin_is_smooth(nodes: list[NodeView], turns: int):
         ("least_connections", lambda node: node.active),
         ("weighted_least_connections", lambda node: (node.active + 1) / node.weight),
         ("shortest_expected_delay", lambda node: (node.active + 1) / node.speed),
+        ("pull", lambda node: (node.active / node.slots, -node.speed)),
+        ("peak_ewma", lambda node: (node.active + 1) * node.latency or node.active * 1e9),
     ],
 )
 @SETTINGS
@@ -116,6 +120,18 @@ def test_comparing_policies_never_pick_a_worse_node(name, cost, nodes: list[Node
     chosen = registry.get(name).choose(nodes, turn, Random(0))
 
     assert cost(chosen) == min(map(cost, nodes))
+
+
+@SETTINGS
+@given(nodes=node_lists(), turn=st.integers(0, 10**6), seed=st.integers())
+def test_join_idle_queue_never_leaves_a_free_slot_for_a_full_node(nodes, turn: int, seed: int):
+    free = [node for node in nodes if node.active < node.slots]
+    assume(free)
+
+    chosen = registry.get("join_idle_queue").choose(nodes, turn, Random(seed))
+
+    assert chosen.idle_since == min(node.idle_since for node in free)
+    assert chosen in free
 
 
 @SETTINGS

@@ -59,7 +59,7 @@ def test_a_new_job_has_every_field(alice_api, body):
         "done": 0,
         "failed": 0,
         "attempt": 1,
-        "policy": "least_connections",
+        "policy": "pull",
         "parallelism": 0,
         "workers": [],
         "price": {"held": 0, "charged": 0},

@@ -35,7 +35,7 @@ def test_a_job_keeps_the_photos_as_they_are_now(alice, photos):
 
     assert (job.status, job.total, job.done, job.attempt) == ("queued", 2, 0, 1)
     assert job.params == {"mode": "otsu", "contrast": 0, "tile_folder": None}
-    assert (job.app_title, job.folder_name, job.policy) == ("Black & white", "Harbour", "least_connections")
+    assert (job.app_title, job.folder_name, job.policy) == ("Black & white", "Harbour", "pull")
     rows = JobImage.objects.filter(job=job).order_by("position")
     assert [(row.position, row.name, row.pixels) for row in rows] == [
         (0, "0000.jpg", 1_000_000),
