@@ -1,7 +1,7 @@
 """What a balancing decision costs: every policy at 10, 100 and 1,000 nodes.
 
-`choose_us` is a policy that looks at all nodes anew; `pool_us` is the same choice from a pool, together with two
-changes of a node (one piece of work given, one done), which is what a dispatcher pays for one piece of work.
+`choose_us` is a policy that looks at all nodes anew; `pool_us` is the same choice from a pool, together with
+two changes of a node (one piece of work given, one done): what a dispatcher pays for one piece of work.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def some_nodes(count: int, seed: int = 1) -> list[NodeView]:
 
 
 def fastest_us(call: Callable[[int], object], repeats: int, calls: int = 20) -> float:
-    """µs of a call: the best of `repeats` means over `calls`, so that other work on the machine counts least."""
+    """µs of a call: the best of `repeats` means over `calls`, so that other work counts least."""
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
