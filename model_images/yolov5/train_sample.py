@@ -1,6 +1,6 @@
 """Trains the sample weights `shapes`: a YOLOv5 detector of drawn shapes on photos.
 
-    python -m model_images.yolov5.train_sample [--steps 900] [--out model_images/samples]
+    python -m model_images.yolov5.train_sample [--out model_images/samples]
 
 Network, loss and pictures are our own; the photos are those of `marketplace/demo/photos` (see CREDITS.md
 there). Every picture is drawn afresh from a seed, so there is no data set to keep. Some photos are never
@@ -14,6 +14,7 @@ import copy
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -32,15 +33,25 @@ from model_images.runtime.metadata import InputMeta, WeightsMeta
 log = logging.getLogger(__name__)
 
 SIDE = 160
-STEPS = 900
 BATCH = 32
-RATE = 4e-3
 SEED = 20_241
 EVALUATED = 400
 # Half the width of YOLOv5n: shapes need no more.
 CONFIG = STANDARD | {"depth_multiple": 0.33, "width_multiple": 0.125}
 ANCHORS = ((20, 24, 30), (36, 46, 58), (68, 82, 98))  # sides in pixels; the shapes are about as wide as high
 STRIDES = (8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Steps in which the learning rate goes up to `rate` and back to nothing."""
+
+    steps: int
+    rate: float
+    letterboxed: bool  # within the grey bars that photos of other proportions than 1:1 are given
+
+
+CYCLES = (Cycle(900, 4e-3, False), Cycle(700, 3e-3, True))
 GAINS = Gains(box=0.05, objectness=0.3, classes=0.1)
 AXES = {"images": {0: "batch"}, "output": {0: "batch"}}
 CARD = Card(
@@ -75,13 +86,14 @@ def network() -> Network:
 
 
 def batch(
-    sources: Sequence[np.ndarray], seed: Sequence[int], count: int, varied: bool = False
+    sources: Sequence[np.ndarray], seed: Sequence[int], count: int, **how: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images `(count, 3, SIDE, SIDE)` RGB in 0..1 and targets `(n, 6)`: image, class, box in pixels."""
+    """Images `(count, 3, SIDE, SIDE)` RGB in 0..1 and targets `(n, 6)`: image, class, box in pixels.
+    `how`: as in `shapes.drawn`."""
     rng = np.random.default_rng(seed)
     images, targets = [], []
     for index in range(count):
-        picture, found = shapes.drawn(rng, sources, SIDE, varied)
+        picture, found = shapes.drawn(rng, sources, SIDE, **how)
         images.append(picture.transpose(2, 0, 1))
         targets.append(np.insert(found, 0, index, axis=1))
     return (
@@ -91,32 +103,48 @@ def batch(
 
 
 def batches(
-    sources: Sequence[np.ndarray], steps: int, size: int
+    sources: Sequence[np.ndarray], steps: range, size: int, letterboxed: bool
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The next is drawn while one is learnt from."""
+
+    def draw(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return batch(sources, (SEED, step), size, varied=True, letterboxed=letterboxed)
+
     with ThreadPoolExecutor(1) as pool:
-        drawing = pool.submit(batch, sources, (SEED, 0), size, True)
-        for step in range(steps):
+        drawing = pool.submit(draw, steps.start)
+        for step in steps:
             ready = drawing.result()
-            drawing = pool.submit(batch, sources, (SEED, step + 1), size, True)
+            drawing = pool.submit(draw, step + 1)
             yield ready
 
 
 def train(
-    sources: Sequence[np.ndarray], steps: int = STEPS, size: int = BATCH
+    sources: Sequence[np.ndarray], cycles: Sequence[Cycle] = CYCLES, size: int = BATCH
 ) -> tuple[Network, list[float]]:
-    """The running average of the network over the last steps, in eval mode, and the loss of each step."""
+    """The running average of the network over its last steps, in eval mode, and the loss of each step."""
     torch.manual_seed(SEED)
-    net = network().train()
+    net, losses = network(), []
+    for cycle in cycles:
+        net = learn(net, sources, cycle, size, losses)
+    return net, losses
+
+
+def learn(
+    net: Network, sources: Sequence[np.ndarray], cycle: Cycle, size: int, losses: list[float]
+) -> Network:
+    """One cycle on from `net`, which it changes; the average."""
+    net.train().requires_grad_(True)
     averaged = copy.deepcopy(net).requires_grad_(False)
     decayed = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 5e-3}, {"params": others, "weight_decay": 0.0}], RATE
+        [{"params": decayed, "weight_decay": 5e-3}, {"params": others, "weight_decay": 0.0}], cycle.rate
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.1)
-    losses = []
-    for step, (images, targets) in enumerate(batches(sources, steps, size)):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, cycle.rate, total_steps=cycle.steps, pct_start=0.1
+    )
+    steps = range(len(losses), len(losses) + cycle.steps)
+    for step, (images, targets) in enumerate(batches(sources, steps, size, cycle.letterboxed)):
         value = loss(net(images), targets, net.head, STRIDES, GAINS)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
@@ -125,9 +153,9 @@ def train(
         schedule.step()
         _average(averaged, net, min(0.995, (1 + step) / (10 + step)))
         losses.append(value.item())
-        if step % 50 == 49:
-            log.info("step %d of %d: loss %.4f", step + 1, steps, float(np.mean(losses[-50:])))
-    return averaged.eval(), losses
+        if len(losses) % 50 == 0:
+            log.info("step %d: loss %.4f", len(losses), float(np.mean(losses[-50:])))
+    return averaged.eval()
 
 
 def _average(averaged: Network, net: Network, decay: float) -> None:
@@ -192,13 +220,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--out", type=Path, default=SAMPLES, help="folder for shapes.onnx and shapes.json")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     cv2.setNumThreads(1)
     learnt, held_out = shapes.demo_photos()
-    net, _ = train(learnt, options.steps)
+    net, _ = train(learnt)
     log.info("on photos trained on: %s", evaluate(net, learnt))
     quality = evaluate(net, held_out)
     log.info("on held-out photos: %s", quality)

@@ -26,15 +26,24 @@ def session() -> Session:
     return Session(SAMPLES / "shapes.onnx")
 
 
-def drawn(count: int, side: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def drawn(count: int, side: int, seed: int, oblong: bool = False) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pictures, and their shapes `(n, 5)`: left, top, right, bottom, class."""
     rng = np.random.default_rng(seed)
     made = []
     for _ in range(count):
-        picture, found = shapes.drawn(rng, HELD_OUT, side)
+        picture, found = shapes.drawn(rng, HELD_OUT, side, letterboxed=oblong)
+        picture, corner = trimmed(picture)
+        found[:, 1:3] -= corner
         low, high = found[:, 1:3] - found[:, 3:5] / 2, found[:, 1:3] + found[:, 3:5] / 2
         made.append((picture, np.column_stack((low, high, found[:, 0]))))
     return made
+
+
+def trimmed(picture: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """Without the bars of a letterbox, and the x and y that it now starts from."""
+    rows, columns = np.nonzero((picture != shapes.PADDING).any(2))
+    left, top = int(columns.min()), int(rows.min())
+    return np.ascontiguousarray(picture[top : rows.max() + 1, left : columns.max() + 1]), (left, top)
 
 
 def detected(session: Session, picture: np.ndarray, **params) -> np.ndarray:
@@ -48,10 +57,12 @@ def detected(session: Session, picture: np.ndarray, **params) -> np.ndarray:
     return np.array(rows, float).reshape(-1, 6)
 
 
-def test_most_shapes_are_found_named_and_framed(session):
-    """Photos of 480 pixels, so the letterbox scales them down and the boxes back up."""
+@pytest.mark.parametrize("oblong", [False, True])
+def test_most_shapes_are_found_named_and_framed(session, oblong):
+    """Photos of 480 pixels, so the letterbox scales them down and the boxes back up; square, and up to twice
+    as wide as high or as high as wide."""
     truths = hits = claims = right = 0
-    for picture, truth in drawn(40, 480, seed=991):
+    for picture, truth in drawn(120, 480, 991, oblong):
         found = detected(session, picture, confidence=0.4)
         overlap = iou(truth[:, :4], found[:, :4]) * (truth[:, 4:5] == found[None, :, 5])
         truths += len(truth)
@@ -60,8 +71,8 @@ def test_most_shapes_are_found_named_and_framed(session):
         right += int((overlap.max(0, initial=0) > 0.5).sum())
 
     assert truths > 60
-    assert hits / truths >= 0.8
-    assert right / claims >= 0.85
+    assert hits / truths >= 0.78
+    assert right / claims >= 0.78
 
 
 def test_card_tells_what_the_weights_do(session):
@@ -72,7 +83,7 @@ def test_card_tells_what_the_weights_do(session):
 
     scores = mean_average_precision(found, [truth for _, truth in pictures], len(shapes.CLASSES))
 
-    assert CARD["quality"]["mAP50"] >= 0.88
+    assert CARD["quality"]["mAP50"] >= 0.9
     assert scores[0.5] == pytest.approx(CARD["quality"]["mAP50"], abs=0.05)
     assert np.mean(list(scores.values())) == pytest.approx(CARD["quality"]["mAP50-95"], abs=0.06)
 

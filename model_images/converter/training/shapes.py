@@ -15,6 +15,7 @@ HELD_OUT = ("cat", "coffee", "gravel")  # a face with round eyes, a round cup, t
 
 SMALLEST, LARGEST = 0.08, 0.3  # radius of a shape as a part of the picture's side
 CONTRAST = 110  # least distance in RGB of a shape's colour from the mean of what it covers
+PADDING = 114  # `InputMeta.pad_value`
 OVERLAP = 0.1  # most of the smaller of two boxes that the other may cover
 
 
@@ -97,23 +98,46 @@ def _part(rng: np.random.Generator, sources: Sequence[np.ndarray], size: int) ->
 
 
 def drawn(
-    rng: np.random.Generator, sources: Sequence[np.ndarray], size: int, varied: bool = False
+    rng: np.random.Generator,
+    sources: Sequence[np.ndarray],
+    size: int,
+    varied: bool = False,
+    letterboxed: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A picture `(size, size, 3)` uint8 RGB and its shapes `(n, 5)` float32: class, then centre x and y,
     width and height in pixels."""
     picture = (varied_backdrop if varied else backdrop)(rng, sources, size)
     _distract(rng, picture)
+    least, most = _band(rng, size) if letterboxed else (np.zeros(2), np.full(2, float(size)))
+    _pad(picture, least, most)
     shapes: list[list[float]] = []
     for _ in range(rng.integers(0, 7)):
         kind = int(rng.integers(len(CLASSES)))
         points, width = _place(rng, kind, size)
         low, high = points.min(0) - width / 2, points.max(0) + width / 2
         box = [*((low + high) / 2), *(high - low)]
-        if (low < 0).any() or (high > size).any() or any(_covers(box, other[1:]) for other in shapes):
+        if (low < least).any() or (high > most).any() or any(_covers(box, other[1:]) for other in shapes):
             continue
         _paint(rng, picture, points, width)
         shapes.append([kind, *box])
-    return _develop(rng, picture), np.array(shapes, np.float32).reshape(-1, 5)
+    picture = _develop(rng, picture)
+    _pad(picture, least, most)
+    return picture, np.array(shapes, np.float32).reshape(-1, 5)
+
+
+def _band(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Least and most x and y of a photo of 1:1 to 2:1, wide or high, in the middle of a square."""
+    margin = int(rng.uniform(0, size / 4))
+    across = np.array([0, 1] if rng.random() < 0.7 else [1, 0])
+    return margin * across, size - margin * across
+
+
+def _pad(picture: np.ndarray, least: np.ndarray, most: np.ndarray) -> None:
+    """The grey of a letterbox around the band."""
+    left, top = least.astype(int)
+    right, bottom = most.astype(int)
+    picture[:top] = picture[bottom:] = PADDING
+    picture[:, :left] = picture[:, right:] = PADDING
 
 
 def _place(rng: np.random.Generator, kind: int, size: int) -> tuple[np.ndarray, float]:
