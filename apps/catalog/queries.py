@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from apps.accounts.models import User
 from apps.catalog import access
@@ -94,6 +94,14 @@ def runnable_listings(user: User) -> list[Listing]:
 
 def runnable_listing(user: User, listing_id: str) -> Listing | None:
     return access.runnable(user).select_related("current_version").filter(pk=listing_id).first()
+
+
+def taken_down(listing_id: str, user: User | None = None) -> str:
+    """Why staff took it down, or nothing if they did not. `user`: only if they sell or have bought it."""
+    rows = Listing.objects.filter(pk=listing_id, status=Listing.Status.TAKEN_DOWN)
+    if user is not None:
+        rows = rows.filter(Q(seller_id=user.pk) | Q(pk__in=access.bought(user)))
+    return rows.values_list("status_reason", flat=True).first() or ""
 
 
 def listing_of_app(app_id: str) -> Listing | None:

@@ -45,7 +45,7 @@ class AppsView(APIView):
 
 
 class AppView(APIView):
-    @extend_schema(operation_id="apps_get", tags=["apps"], responses={200: AppSerializer, **errors(404)})
+    @extend_schema(operation_id="apps_get", tags=["apps"], responses={200: AppSerializer, **errors(404, 409)})
     def get(self, request: Request, app_id: str) -> Response:
         """One app."""
         return Response(AppSerializer(catalog.app_for(request.user, app_id)).data)
@@ -103,7 +103,7 @@ class QuotesView(APIView):
         operation_id="quotes_create",
         tags=["jobs"],
         request=JobRequestSerializer,
-        responses={200: QuoteSerializer, **errors(403, 404, 413, 415, 422, 429)},
+        responses={200: QuoteSerializer, **errors(403, 404, 409, 413, 415, 422, 429)},
     )
     def post(self, request: Request) -> Response:
         """What a job would cost and take. Checks everything that `POST jobs` checks; starts nothing."""

@@ -24,7 +24,7 @@ from apps.drive.queries import live_images
 from apps.processing.storable import is_storable
 from apps.processing.weights_apps import make
 from apps.processing.wording import explain
-from marketplace.api import ApiError, invalid
+from marketplace.api import ApiError, conflict, invalid
 from marketplace.ids import is_id
 
 MAX_ASSETS = 5_000  # photos in a folder that an option names
@@ -73,14 +73,22 @@ def apps_for(user: User) -> list[App]:
 
 
 def app_for(user: User, app_id: str) -> App:
-    """Http404 if there is no such app, or not for this user."""
+    """Http404 if there is no such app, or not for this user; 409 `taken_down` for weights that would be."""
     app = built_in().get(app_id)
     if app is None and is_id(app_id):
         listing = queries.runnable_listing(user, app_id)
         app = weights_app(user, listing) if listing else None
+        if app is None:
+            refuse_taken_down(app_id, user)
     if app is None:
         raise Http404("There is no app with this id.")
     return app
+
+
+def refuse_taken_down(app_id: str, user: User | None = None) -> None:
+    """409 `taken_down` with the staff's reason. `user`: only for who would be allowed to run it."""
+    if is_id(app_id) and (reason := queries.taken_down(app_id, user)):
+        raise conflict("taken_down", f"These weights were taken down and don't run any more: {reason}")
 
 
 def find(app_id: str) -> App | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -75,7 +76,11 @@ def _grouped(apps: list[App]) -> list[dict[str, Any]]:
 def studio_app(request: HttpRequest, app_id: str) -> HttpResponse:
     """One app's options and a photo. ?image=, ?folder= and ?options= (JSON) make it bookmarkable."""
     user = request.user
-    app = catalog.app_for(user, app_id)
+    try:
+        app = catalog.app_for(user, app_id)
+    except ApiError as error:  # weights that were taken down: their page says why
+        messages.error(request, error.message)
+        return redirect("market-listing", app_id)
     image, folder, missing = _opened(user, request)
     values, errors = _options(app, request.GET.get("options", ""))
     folders = folder_choices(user)

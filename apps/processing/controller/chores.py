@@ -1,5 +1,6 @@
 """What needs doing now and then: old job folders, folders of nobody, the drive's trash, old
-Idempotency-Keys, weights whose intake was cut off, uploads that nobody went on with, money that waits."""
+Idempotency-Keys, weights whose intake was cut off, uploads that nobody went on with, counts of free previews,
+money that waits."""
 
 from __future__ import annotations
 
@@ -40,6 +41,7 @@ class Chores:
             (3600.0, self.forget_keys),
             (10.0, self.resume_intake),
             (3600.0, self.sweep_catalog),
+            (3600.0, self.forget_tries),
         ]
         # Soon after a start: one that is restarted every hour must come to all of them.
         self._due = [start + min(every, FIRST) for every, _ in self._table]
@@ -105,6 +107,12 @@ class Chores:
         from apps.catalog.tasks import sweep
 
         sweep.delay()
+
+    def forget_tries(self) -> None:
+        """Counts of free previews of days gone by."""
+        from apps.market.services.tries import forget_old
+
+        forget_old()
 
 
 def _folders(root: Path) -> list[Path]:

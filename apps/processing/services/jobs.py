@@ -140,7 +140,7 @@ def retry(user: User, job_id: str, key: str | None = None) -> Job:
     """Queue again what has no result: failed photos, and those that a cancelled job never reached.
 
     The same `key` retries the job once. 409: `not_finished`, `nothing_to_retry`, `app_gone`,
-    `insufficient_credits`, `in_debt`. 413: `quota_exceeded`. 429: `too_many` are queued.
+    `taken_down`, `insufficient_credits`, `in_debt`. 413: `quota_exceeded`. 429: `too_many` are queued.
     """
     once.check(key)
     operation = once.retry_of(job_id)
@@ -179,6 +179,7 @@ def _retriable(job: Job) -> tuple[App, int]:
     ok, _ = store().status_counts(job.id)
     if ok >= job.total:
         raise conflict("nothing_to_retry", "Every photo of this job has a result.")
+    catalog.refuse_taken_down(job.app)
     app = catalog.find(job.app)
     if app is None:
         raise conflict("app_gone", f"{job.app_title} can't be run any more.")
