@@ -86,7 +86,7 @@ def test_names_size_and_stride_are_kept(genuine):
     meta = genuine.built.meta
 
     assert meta.classes == ("bolt", "nut", "washer")
-    assert (meta.input.width, meta.input.height, meta.stride) == (128, 128, 32)
+    assert (meta.input.resize_to, meta.input.multiple, meta.stride) == (128, 32, 32)
     assert meta.output == ("yolov5u" if genuine.checkpoint.origin == "ultralytics" else "yolov5")
 
 
