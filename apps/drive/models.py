@@ -78,6 +78,9 @@ class Image(models.Model):
         indexes = [
             # A page of a folder: equality on the first two, then in order of the rest.
             models.Index(fields=["folder", "trashed_at", "name", "id"]),
+            # The same, newest and largest first.
+            models.Index(fields=["folder", "trashed_at", "created", "id"]),
+            models.Index(fields=["folder", "trashed_at", "bytes", "id"]),
             # Is it there already, when the same bytes are uploaded again.
             models.Index(fields=["folder", "sha256"]),
             # What an owner uses, without touching the rows.

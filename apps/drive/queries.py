@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
 
@@ -44,38 +46,89 @@ class Trashed:
     folder: Folder | None = None
 
 
+# What photos can be ordered by: the column, and whether the last comes first. Each has an index on
+# (folder, trashed_at, column, id).
+ORDERS = {
+    "name": ("name", False),
+    "-name": ("name", True),
+    "created": ("created", False),
+    "-created": ("created", True),
+    "bytes": ("bytes", False),
+    "-bytes": ("bytes", True),
+}
+
+
 def live_images(folder: Folder) -> QuerySet[Image]:
     """The folder's own photos, by name; not those in the trash."""
     return Image.objects.filter(folder=folder, trashed_at=None).order_by("name", "id")
 
 
-def images_page(folder: Folder, cursor: str | None = None, size: int = PAGE) -> Page:
-    """One page, found through the index on (folder, trashed_at, name, id): as quick at the end as at the
-    start. ValueError if the cursor is none of ours."""
+def found_images(folder: Folder, q: str = "") -> QuerySet[Image]:
+    """Those of `live_images` whose name has `q` in it, whatever the case."""
     rows = live_images(folder)
+    wanted = unicodedata.normalize("NFC", q.replace("\0", "").strip())
+    return rows.filter(name__icontains=wanted) if wanted else rows
+
+
+def images_page(
+    folder: Folder, cursor: str | None = None, size: int = PAGE, q: str = "", order: str = "name"
+) -> Page:
+    """One page of `found_images`, found through the index of `order` (one of ORDERS): as quick at the end as
+    at the start. ValueError if the cursor is none of ours, or of another order."""
+    column, falling = ORDERS[order]
+    sign = "-" if falling else ""
+    rows = found_images(folder, q).order_by(f"{sign}{column}", f"{sign}id")
     if cursor:
-        name, pk = decode_cursor(cursor)
-        rows = rows.filter(name__gte=name).exclude(name=name, pk__lte=pk)
+        value, pk = decode_cursor(cursor, order)
+        side = "lte" if falling else "gte"
+        beside = "gte" if falling else "lte"
+        rows = rows.filter(**{f"{column}__{side}": value}).exclude(**{column: value, f"pk__{beside}": pk})
     found = list(rows[: size + 1])
     more = len(found) > size
     found = found[:size]
-    return Page(found, encode_cursor(found[-1]) if more else None)
+    return Page(found, encode_cursor(found[-1], order) if more else None)
 
 
-def encode_cursor(image: Image) -> str:
-    return base64.urlsafe_b64encode(json.dumps([image.name, image.pk]).encode()).decode().rstrip("=")
+def encode_cursor(image: Image, order: str = "name") -> str:
+    value = getattr(image, ORDERS[order][0])
+    place = [value.isoformat() if isinstance(value, datetime) else value, image.pk]
+    text = json.dumps(place if order == "name" else [*place, order])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str) -> tuple[str, str]:
+def decode_cursor(cursor: str, order: str = "name") -> tuple[str | int | datetime, str]:
+    """Where the page before ended: its last photo's value in the column, and its id."""
     if len(cursor) > _CURSOR:
         raise ValueError("not a cursor")
     try:
-        name, pk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        value, pk = place if order == "name" else _of_order(place, order)
     except (ValueError, TypeError, binascii.Error, UnicodeError, RecursionError):
         raise ValueError("not a cursor") from None
-    if not isinstance(name, str) or not isinstance(pk, str) or "\0" in name + pk:
+    if not isinstance(pk, str) or "\0" in pk:
         raise ValueError("not a cursor")
-    return name, pk
+    return _place(value, ORDERS[order][0]), pk
+
+
+def _of_order(place: Any, order: str) -> tuple[Any, Any]:
+    value, pk, of = place
+    if of != order:
+        raise ValueError("a cursor of another order")
+    return value, pk
+
+
+def _place(value: Any, column: str) -> str | int | datetime:
+    """A value of the column, as it came back in a cursor. ValueError."""
+    if column == "bytes" and isinstance(value, int) and 0 <= value < 1 << 62:
+        return int(value)
+    if not isinstance(value, str) or "\0" in value or column == "bytes":
+        raise ValueError("not a cursor")
+    if column == "name":
+        return value
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None or not 1970 <= moment.year < 9999:
+        raise ValueError("not a cursor")
+    return moment
 
 
 def image_neighbours(image: Image) -> tuple[str | None, str | None]:

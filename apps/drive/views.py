@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -18,12 +19,21 @@ from apps.drive.services import quota, selection, shares
 from marketplace.api import ApiError
 
 _DAY = 86400
+_MOST_Q = 200  # characters of a search: no name is longer
 EXPIRIES = [("7 days", 7 * _DAY), ("30 days", 30 * _DAY), ("1 day", _DAY), ("Never", 0)]
+
+
+# What the page offers of `queries.ORDERS`; the API has them all.
+_SORTS = [("name", "Name"), ("-created", "Newest first"), ("-bytes", "Largest first")]
 
 
 def _context(request: HttpRequest, folder: Folder | None) -> dict[str, Any]:
     page = _page(request, folder) if folder else queries.Page([], None)
+    looking = _looking(request)
     return {
+        **looking,
+        "sorts": _SORTS,
+        "found_count": queries.found_images(folder, looking["q"]).count() if folder else 0,
         "folder": folder,
         "path": folder.path[:-1] if folder else [],
         "subfolders": queries.subfolders(request.user, folder),
@@ -35,9 +45,20 @@ def _context(request: HttpRequest, folder: Folder | None) -> dict[str, Any]:
     }
 
 
+def _looking(request: HttpRequest) -> dict[str, Any]:
+    """What is looked for in a folder and in which order, from the address; `look` is both for other
+    addresses. An order that the page does not know is the usual one."""
+    q = request.GET.get("q", "").strip()[:_MOST_Q]
+    order = request.GET.get("order", "")
+    order = order if order in dict(_SORTS) else "name"
+    asked = {"q": q, "order": "" if order == "name" else order}
+    return {"q": q, "order": order, "look": urlencode({name: text for name, text in asked.items() if text})}
+
+
 def _page(request: HttpRequest, folder: Folder) -> queries.Page:
+    looking = _looking(request)
     try:
-        return queries.images_page(folder, request.GET.get("cursor"))
+        return queries.images_page(folder, request.GET.get("cursor"), q=looking["q"], order=looking["order"])
     except ValueError:
         raise Http404("no such page") from None
 
@@ -61,7 +82,8 @@ def more(request: HttpRequest, folder_id: str) -> HttpResponse:
     """The next photos of a folder, as list items that take the place of the last one."""
     folder = access.folder_for(request.user, folder_id)
     page = _page(request, folder)
-    return render(request, "drive/tiles.html", {"folder": folder, "images": page.images, "more": page.next})
+    context = {"folder": folder, "images": page.images, "more": page.next, "look": _looking(request)["look"]}
+    return render(request, "drive/tiles.html", context)
 
 
 @login_required

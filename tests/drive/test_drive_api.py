@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import zipfile
 
 import pytest
@@ -142,8 +143,61 @@ def test_image_list_is_paged_by_name(alice_api, alice, holiday):
     assert (first["count"], third["next"]) == (5, None)
 
 
+def test_image_list_is_searched_and_ordered(alice_api, alice, holiday):
+    rows = photos.rows(alice, holiday, 5)
+    for row, size in zip(rows, (30, 10, 50, 20, 40), strict=True):
+        Image.objects.filter(pk=row.pk).update(bytes=size)
+    Image.objects.filter(pk=rows[1].pk).update(name="Sea.jpg")
+
+    largest = alice_api.get(API + f"images?folder={holiday.pk}&q=photo&order=-bytes&page_size=2").json()
+    rest = alice_api.get(largest["next"]).json()
+
+    assert [row["bytes"] for row in largest["items"] + rest["items"]] == [50, 40, 30, 20]
+    assert (largest["count"], rest["count"], rest["next"]) == (4, 4, None)
+    found = alice_api.get(API + f"images?folder={holiday.pk}&q=SEA").json()
+    assert [row["name"] for row in found["items"]] == ["Sea.jpg"]
+    assert alice_api.get(API + f"images?folder={holiday.pk}&q=none").json()["count"] == 0
+
+
+def test_a_cursor_of_another_order_is_none_of_ours(alice_api, alice, holiday):
+    photos.rows(alice, holiday, 5)
+    for order in ("name", "-bytes", "created"):
+        first = alice_api.get(API + f"images?folder={holiday.pk}&order={order}&page_size=2").json()
+        for other in {"-bytes", "bytes", "created"} - {order}:
+            moved = alice_api.get(first["next"].replace(f"order={order}", f"order={other}"))
+            assert (moved.status_code, list(moved.json()["error"]["fields"])) == (422, ["cursor"])
+
+
+def _cursor(*place: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
 @pytest.mark.parametrize(
-    "query", ["", "folder=", "folder=nope", "folder={0}&cursor=x", "folder={0}&cursor=W10"]
+    ("order", "value"),
+    [
+        ("bytes", "10"),
+        ("bytes", -1),
+        ("bytes", 1 << 70),
+        ("bytes", None),
+        ("created", 5),
+        ("created", "yesterday"),
+        ("created", "2024-01-01T00:00:00"),
+        ("created", "0001-01-01T00:00:00+23:59"),
+        ("name", 5),
+        ("name", "a\0"),
+    ],
+)
+def test_a_cursor_with_a_value_of_the_wrong_kind_is_none_of_ours(alice_api, holiday, order, value):
+    place = (value, "x") if order == "name" else (value, "x", order)
+
+    answer = alice_api.get(API + f"images?folder={holiday.pk}&order={order}&cursor={_cursor(*place)}")
+
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (422, ["cursor"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "folder=", "folder=nope", "folder={0}&cursor=x", "folder={0}&cursor=W10", "folder={0}&order=size"],
 )
 def test_bad_image_list(alice_api, holiday, query):
     answer = alice_api.get(API + "images?" + query.format(holiday.pk))

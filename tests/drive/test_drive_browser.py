@@ -107,6 +107,49 @@ def test_upload_keeps_the_good_and_tells_why_not_the_others(page: Page, holiday,
     assert sorted(Image.objects.values_list("name", flat=True)) == ["good.jpg", "twin.jpg"]
 
 
+def test_search_and_order(page: Page, holiday, alice):
+    rows = photos.rows(alice, holiday, 4)
+    for row, (name, size) in zip(rows, (("sea 1", 5), ("hill", 9), ("sea 2", 7), ("lake", 1)), strict=True):
+        Image.objects.filter(pk=row.pk).update(name=f"{name}.jpg", bytes=size)
+    page.goto(f"/drive/{holiday.pk}/")
+    check(page, "lake.jpg")
+
+    page.get_by_label("Search photos by name").press_sequentially("SEA")
+    expect(page.locator("#photos li[data-kind]")).to_have_count(2)
+    expect(page.get_by_text("2 of 4 photos with “SEA” in the name")).to_be_visible()
+    expect(page.locator("#selection-bar")).to_be_hidden()  # what is not shown is not selected
+    expect(page.get_by_label("Search photos by name")).to_be_focused()
+    page.get_by_label("Order", exact=True).select_option("Largest first")
+    expect(page.locator("#photos li[data-kind]").first).to_have_attribute("data-name", "sea 2.jpg")
+    assert tiles(page) == ["sea 2.jpg", "sea 1.jpg"]
+    assert "q=SEA" in page.url
+    assert "order=-bytes" in page.url
+
+    page.reload()
+    assert tiles(page) == ["sea 2.jpg", "sea 1.jpg"]
+    page.get_by_label("Search photos by name").fill("")
+    expect(page.locator("#photos li[data-kind]")).to_have_count(4)
+    assert tiles(page) == ["hill.jpg", "sea 2.jpg", "sea 1.jpg", "lake.jpg"]
+    page.go_back()
+    expect(page.locator("#photos li[data-kind]")).to_have_count(2)
+
+
+def test_search_works_without_javascript(chromium, server, alice, holiday):
+    photos.rows(alice, holiday, 3)
+    context = chromium.new_context(java_script_enabled=False, base_url=server)
+    context.add_cookies(
+        [{"name": "sessionid", "value": _browser(alice).cookies["sessionid"].value, "url": server}]
+    )
+    page = context.new_page()
+    page.goto(f"/drive/{holiday.pk}/")
+
+    page.get_by_label("Search photos by name").fill("00002")
+    page.get_by_role("button", name="Show", exact=True).click()
+
+    expect(page.locator("#photos li[data-kind]")).to_have_count(1)
+    context.close()
+
+
 def test_a_folder_is_uploaded_with_its_folders(page: Page, tmp_path: Path):
     inner = tmp_path / "Trip" / "day 1"
     inner.mkdir(parents=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -29,11 +30,14 @@ def queries_of(client, url: str) -> int:
     "url",
     [
         "/drive/{0}/",
+        "/drive/{0}/?q=photo&order=-created",
         "/drive/{0}/more/",
+        "/drive/{0}/more/?q=photo&order=-bytes",
         "/drive/",
         "/drive/tree/",
         "/drive/trash/",
         "/api/v1/images?folder={0}",
+        "/api/v1/images?folder={0}&q=photo&order=-bytes",
         "/api/v1/folders",
         "/api/v1/trash",
         "/s/{1}/",
@@ -58,18 +62,89 @@ def test_queries_do_not_grow_with_photos_and_folders(alice, alice_web, holiday, 
     assert few <= 12
 
 
-def test_a_page_of_a_folder_uses_the_index(alice, holiday):
-    photos.rows(alice, holiday, 300)
-    first = queries.images_page(holiday)
-    name, pk = queries.decode_cursor(first.next)
-    rows = queries.live_images(holiday).filter(name__gte=name).exclude(name=name, pk__lte=pk)[:61]
+@pytest.mark.parametrize("order", queries.ORDERS)
+def test_a_page_of_a_folder_uses_the_index_of_its_order(alice, holiday, order):
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL's planner scans small tables")
+    photos.rows(alice, holiday, 300)
+    cursor = queries.images_page(holiday, order=order).next
 
-    plan = rows.explain()
+    with CaptureQueriesContext(connection) as captured:
+        queries.images_page(holiday, cursor, order=order)
+    with connection.cursor() as asked:
+        asked.execute(f"EXPLAIN QUERY PLAN {captured[0]['sql']}")
+        plan = " ".join(row[3] for row in asked.fetchall())
 
     assert "USING INDEX drive_image_folder_" in plan
     assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize("order", queries.ORDERS)
+def test_pages_of_every_order_hold_every_photo_once(alice, holiday, order):
+    rows = photos.rows(alice, holiday, 130)
+    for number, row in enumerate(rows):
+        row.bytes = 1000 + number * 7919 % 40  # many have the same
+        row.created = holiday.created + timedelta(seconds=number * 31 % 50)
+    Image.objects.bulk_update(rows, ["bytes", "created"])
+
+    found, cursor = [], None
+    while not found or cursor:
+        page = queries.images_page(holiday, cursor, 50, order=order)
+        found += page.images
+        cursor = page.next
+
+    column = order.removeprefix("-")
+    expected = sorted(rows, key=lambda row: (getattr(row, column), row.pk), reverse=order.startswith("-"))
+    assert [image.pk for image in found] == [row.pk for row in expected]
+
+
+def test_a_search_finds_parts_of_names_in_pages(alice, holiday):
+    photos.rows(alice, holiday, 130)
+    folders.create(alice, "photo-00", holiday)
+
+    first = queries.images_page(holiday, q=" PHOTO-000 ")
+    rest = queries.images_page(holiday, first.next, q=" PHOTO-000 ")
+
+    names = [image.name for image in first.images + rest.images]
+    assert names == [f"photo-000{number:02d}.jpg" for number in range(100)]
+    assert (len(first.images), rest.next) == (60, None)
+    assert queries.images_page(holiday, q="%").images == []
+    assert queries.images_page(holiday, q="_").images == []
+
+
+def test_search_and_order_are_in_the_address_and_stay_there(alice_web, alice, holiday):
+    photos.rows(alice, holiday, 130)
+
+    page = alice_web.get(f"/drive/{holiday.pk}/?q=photo-000&order=-bytes").content.decode()
+
+    assert "100 of 130 photos with “photo-000” in the name" in page
+    assert '<option value="-bytes" selected>' in page
+    cursor = queries.images_page(holiday, q="photo-000", order="-bytes").next
+    address = f"?q=photo-000&amp;order=-bytes&amp;cursor={cursor}"
+    assert page.count(f'href="/drive/{holiday.pk}/{address}"') == 1
+    assert page.count(f'hx-get="/drive/{holiday.pk}/more/{address}"') == 1
+    more = alice_web.get(f"/drive/{holiday.pk}/more/{address}".replace("&amp;", "&")).content.decode()
+    assert more.count('data-kind="image" data-id') == 40
+
+
+def test_a_search_without_a_find_says_so(alice_web, alice, holiday):
+    photos.rows(alice, holiday, 3)
+
+    page = alice_web.get(f"/drive/{holiday.pk}/?q=<b>sea</b>").content.decode()
+
+    assert "No photo here has “&lt;b&gt;sea&lt;/b&gt;” in its name." in page
+    assert "Show all photos" in page
+    assert "This folder is empty" not in page
+
+
+@pytest.mark.parametrize("query", ["order=size", "order=", "q=%00", "order=-name"])
+def test_an_order_that_the_page_does_not_know_is_by_name(alice_web, alice, holiday, query):
+    photos.rows(alice, holiday, 3)
+
+    page = alice_web.get(f"/drive/{holiday.pk}/?{query}")
+
+    assert page.status_code == 200
+    assert '<option value="name" selected>' in page.content.decode()
 
 
 def test_pages_hold_every_photo_once_in_order(alice, holiday):

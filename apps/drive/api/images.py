@@ -24,26 +24,30 @@ class ImageList(JsonView):
         tags=["drive"],
         parameters=[
             OpenApiParameter("folder", str, required=True, description="Id of the folder they lie in."),
+            OpenApiParameter("q", str, description="Only photos with this in their name."),
+            OpenApiParameter("order", str, enum=list(queries.ORDERS), description="Default: `name`."),
             CURSOR,
             PAGE_SIZE,
         ],
         responses={200: listing("ImageList", ImageSerializer(many=True)), **errors(404, 422)},
     )
     def get(self, request: Request) -> Response:
-        """The photos of a folder, by name."""
+        """The photos of a folder, by name, by when they came in, or by size. `count` is of those found."""
         size = params.page_size(request)
+        order = params.choice(request, "order", tuple(queries.ORDERS), "name")
+        q = request.query_params.get("q", "")
         if "folder" not in request.query_params:
             raise invalid("invalid", "folder is needed.", {"folder": ["The id of a folder is needed."]})
         folder = access.folder_for(request.user, request.query_params["folder"])
         try:
-            page = queries.images_page(folder, request.query_params.get("cursor"), size)
+            page = queries.images_page(folder, request.query_params.get("cursor"), size, q, order)
         except ValueError:
             raise params.bad_cursor() from None
         return Response(
             {
                 "items": ImageSerializer(page.images, many=True).data,
                 "next": params.next_url(request, page.next),
-                "count": queries.live_images(folder).count(),
+                "count": queries.found_images(folder, q).count(),
             }
         )
 

@@ -8,7 +8,8 @@ export const plural = (count, what) => `${count.toLocaleString("en")} ${what}${c
 
 /** Draw folders, photos and counts again from the server. */
 export async function refresh() {
-  await window.htmx.ajax("GET", location.pathname, { target: "#drive", select: "#drive", swap: "outerHTML" });
+  const look = document.getElementById("found")?.dataset.look;
+  await window.htmx.ajax("GET", location.pathname + (look ? `?${look}` : ""), { target: "#drive", select: "#drive", swap: "outerHTML" });
   setCount(Number(root().dataset.count));
   document.dispatchEvent(new Event("drive:changed"));
 }

@@ -42,7 +42,9 @@ function update() {
   bar.hidden = chosen.length === 0;
   root().classList.toggle("is-selecting", chosen.length > 0);
   const allLoaded = images.length > 0 && images.length === root().querySelectorAll("li[data-kind=image]").length;
-  rest.hidden = wholeFolder || !allLoaded || total() <= images.length;
+  // While a search leaves some out, "all" would take those, too.
+  const searching = Boolean(new URLSearchParams(document.getElementById("found")?.dataset.look).get("q"));
+  rest.hidden = wholeFolder || searching || !allLoaded || total() <= images.length;
   rest.textContent = `Select all ${total().toLocaleString("en")}`;
   const one = chosen.length === 1 && !wholeFolder ? chosen[0] : null;
   document.getElementById("rename-selected").hidden = !one;
@@ -206,6 +208,9 @@ bar.addEventListener("submit", () => {
 });
 
 document.addEventListener("drive:changed", update);
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.id === "find") clear(); // other photos come: what was selected may not be among them
+});
 document.addEventListener("htmx:afterSwap", () => {
   if (wholeFolder) for (const tile of tiles()) if (tile.dataset.kind === "image") box(tile).checked = true;
   update();
