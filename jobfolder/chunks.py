@@ -142,7 +142,7 @@ def claim_path(job_dir: Path, chunk: str, worker: str) -> Path:
 
 def holds(job_dir: Path, chunk: str, worker: str) -> bool:
     """Whether the claim is still there. A worker asks before each photo."""
-    return claim_path(job_dir, chunk, worker).exists()
+    return os.path.exists(f"{os.fspath(job_dir)}/claimed/{chunk}.json@{check_name(worker)}")
 
 
 def give_back(job_dir: Path, chunk: str, worker: str) -> bool:
@@ -240,7 +240,7 @@ def _move(source: Path, target: Path) -> bool:
 
 def _listdir(folder: Path) -> list[str]:
     try:
-        return [entry.name for entry in os.scandir(folder)]
+        return os.listdir(folder)
     except FileNotFoundError:
         return []
 

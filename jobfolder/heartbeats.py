@@ -149,34 +149,41 @@ def _remove(path: Path, kind: type[_Beat], pid: int) -> None:
 
 def _read_all(folder: Path, kind: type[_Beat]) -> Iterator[_Beat]:
     try:
-        names = sorted(entry.name for entry in os.scandir(folder))
+        names = sorted(os.listdir(folder))
     except FileNotFoundError:
         return
     for name in names:
         if name.endswith(".json") and not name.startswith("."):
-            beat = _read(folder / name, kind)
+            beat = _read(f"{os.fspath(folder)}/{name}", kind)
             if beat is not None:
                 yield beat
 
 
-def _read(path: Path, kind: type[_Beat]) -> _Beat | None:
+def _read(path: str | Path, kind: type[_Beat]) -> _Beat | None:
     """None for a file that is missing or makes no sense: a heartbeat that can't be read is no heartbeat."""
     try:
         beat = _build(kind, read_json(path))
     except (FileNotFoundError, BadJobFolder, TypeError, ValueError):
         return None
     name = beat.worker if isinstance(beat, Heartbeat) else beat.node
-    return beat if f"{name}.json" == path.name else None
+    return beat if os.fspath(path).endswith(f"/{name}.json") else None
+
+
+# What each field must be, by its name.
+_CHECKS: dict[str, dict[str, Callable[[Any], bool]]] = {
+    kind.__name__: {one.name: _FITS[str(one.type)] for one in fields(kind)}
+    for kind in (Heartbeat, NodeHeartbeat, EndpointHeartbeat)
+}
 
 
 def _build(kind: type[_Beat], value: Mapping[str, Any]) -> _Beat:
     """Unknown keys are left out, so that nodes of a newer version can be read. What has the wrong type is no
     heartbeat: workers handle strangers' files, and their word must not stop the controller."""
-    known = {f.name for f in fields(kind)}
-    beat = kind(**{key: item for key, item in value.items() if key in known})
-    for f in fields(beat):
-        if not _FITS[str(f.type)](getattr(beat, f.name)):
-            raise ValueError(f.name)
+    checks = _CHECKS[kind.__name__]
+    beat = kind(**{key: item for key, item in value.items() if key in checks})
+    for name, fits in checks.items():
+        if not fits(getattr(beat, name)):
+            raise ValueError(name)
     if isinstance(beat, EndpointHeartbeat) and not _HOST.fullmatch(beat.url):
         raise ValueError("url")
     return beat

@@ -176,4 +176,4 @@ def _open(path: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(opened).st_mode):
         os.close(opened)
         raise _NotOurs
-    return open(opened, "rb")  # noqa: PTH123 - a descriptor, not a path; the caller closes it
+    return open(opened, "rb")  # the caller closes it

@@ -15,6 +15,7 @@ from apps.accounts.models import User
 from apps.cluster.models import Node, NodeSample
 from apps.processing.models import Placement
 from loadbalancer.policy import NodeView
+from marketplace.prepared import Prepared
 
 _LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
 HISTORY = timedelta(minutes=15)
@@ -35,9 +36,16 @@ def nodes() -> QuerySet[Node]:
 
 def node_views() -> list[NodeView]:
     """The nodes that may get work: ready and not cordoned. One query."""
-    rows = nodes().filter(state=Node.State.READY, cordoned=False)
-    columns = ("name", "slots", "active", "weight", "speed")
-    return [NodeView(*row) for row in rows.values_list(*columns)]
+    return [NodeView(*row) for row in _VIEWS.rows()]
+
+
+_VIEWS = Prepared(
+    lambda: (
+        nodes()
+        .filter(state=Node.State.READY, cordoned=False)
+        .values_list("name", "slots", "active", "weight", "speed")
+    )
+)
 
 
 @dataclass(frozen=True)

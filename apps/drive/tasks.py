@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 
 from celery import shared_task
+from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from apps.drive import thumbnails
 from apps.drive.models import Image
@@ -28,6 +30,21 @@ def make_thumbnails(image_ids: list[str]) -> None:
             thumbnails.ensure(owner_id, sha256)
         except FileNotFoundError:  # deleted for good in the meantime
             log.warning("no bytes for a thumbnail: %s/%s", owner_id, sha256)
+
+
+def enqueue_folder(folder_id: str) -> None:
+    """Ask for the thumbnails of all photos in a folder. If the broker is away, that is no error: as above."""
+    try:
+        make_folder_thumbnails.apply_async((folder_id,), retry=False)
+    except (OperationalError, OSError, RedisError) as error:
+        log.warning("no thumbnails for folder %s yet: %s", folder_id, error)
+
+
+@shared_task(name="drive.make_folder_thumbnails")
+def make_folder_thumbnails(folder_id: str) -> None:
+    """In parts, which several workers share."""
+    ids = Image.objects.filter(folder=folder_id, trashed_at=None).order_by("name", "id")
+    enqueue_thumbnails(list(ids.values_list("pk", flat=True)))
 
 
 @shared_task(name="drive.purge")

@@ -156,7 +156,7 @@ class JobView(APIView):
     @extend_schema(operation_id="jobs_get", tags=["jobs"], responses={200: JobSerializer, **errors(404)})
     def get(self, request: Request, job_id: str) -> Response:
         """One job, as it is now."""
-        return Response(JobSerializer(queries.job_for_page(request.user, job_id)).data)
+        return Response(JobSerializer(queries.job_for_api(request.user, job_id)).data)
 
     @extend_schema(operation_id="jobs_delete", tags=["jobs"], responses={204: None, **errors(403, 404, 409)})
     def delete(self, request: Request, job_id: str) -> Response:
@@ -192,7 +192,7 @@ class RetryView(APIView):
 
 
 def _shown(request: Request, job: Job) -> Any:
-    return JobSerializer(queries.job_for_page(request.user, job.id)).data
+    return JobSerializer(queries.job_for_api(request.user, job.id)).data
 
 
 def _job_request(request: Request) -> jobs.JobRequest:

@@ -116,7 +116,7 @@ def validate(app: App, params: Any) -> dict[str, Any]:
         raise invalid("invalid", "The options must be an object.", {"params": ["must be an object"]})
     fields = {name: [_UNSTORABLE] for name, value in params.items() if not is_storable([name, value])}
     if not fields:
-        for error in Draft202012Validator(app.params_schema).iter_errors(params):
+        for error in _validator(app.params_schema).iter_errors(params):
             for name, text in explain(error):
                 fields.setdefault(name, []).append(text)
     if fields:
@@ -124,6 +124,21 @@ def validate(app: App, params: Any) -> dict[str, Any]:
     properties = app.params_schema.get("properties", {})
     defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
     return {**defaults, **params}
+
+
+_validators: dict[int, tuple[dict[str, Any], Draft202012Validator]] = {}
+_MOST_VALIDATORS = 64
+
+
+def _validator(schema: dict[str, Any]) -> Draft202012Validator:
+    """Made once for a schema of the catalogue: to make one costs more than to check with it. It is known by
+    its identity, which holds because it is kept."""
+    kept = _validators.get(id(schema))
+    if kept is None or kept[0] is not schema:
+        if len(_validators) >= _MOST_VALIDATORS:  # schemas of weights are made for each request
+            _validators.clear()
+        kept = _validators[id(schema)] = schema, Draft202012Validator(schema)
+    return kept[1]
 
 
 def freeze_assets(user: User, app: App, params: dict[str, Any]) -> dict[str, list[str]]:

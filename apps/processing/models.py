@@ -26,6 +26,9 @@ class Job(models.Model):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
+    # Its placements by id; set where `queries` has loaded them.
+    loaded_placements: list[Placement]
+
     id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="jobs")
     app = models.CharField(max_length=64)

@@ -19,6 +19,7 @@ from apps.processing.models import Job, JobImage, Placement
 from apps.processing.services import estimates
 from apps.processing.services.estimates import Board
 from apps.processing.services.states import ACTIVE
+from marketplace.prepared import Prepared
 
 ORDERS = ("created", "-created", "finished", "-finished", "status", "-status")
 _LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
@@ -110,11 +111,23 @@ def jobs_of(user: User, *, q: str = "", status: str = "", order: str = "-created
 
 def job_for_page(user: User, job_id: str) -> Job:
     """The job with folder, output_folder and placements loaded; Http404 if it is not the user's."""
-    job = access.job_for(user, job_id)
-    return Job.objects.select_related("folder", "output_folder").prefetch_related(PLACEMENTS).get(id=job.id)
+    loaded = Job.objects.select_related("folder", "output_folder")
+    return _with_placements(access.job_in(loaded, user, job_id))
 
 
-PLACEMENTS = Prefetch("placements", queryset=Placement.objects.order_by("id"))
+def job_for_api(user: User, job_id: str) -> Job:
+    """The job with its placements loaded, as cheaply as can be: clients ask for it again and again.
+    Http404 if it is not the user's."""
+    return _with_placements(access.job_for(user, job_id))
+
+
+def _with_placements(job: Job) -> Job:
+    job.loaded_placements = _PLACEMENTS.models(job.id)
+    return job
+
+
+_PLACEMENTS = Prepared(lambda job_id: Placement.objects.filter(job_id=job_id).order_by("id"))
+PLACEMENTS = Prefetch("placements", Placement.objects.order_by("id"), to_attr="loaded_placements")
 
 
 def progress(job: Job, board: Board | None = None) -> Progress:
@@ -149,7 +162,8 @@ _IDLE = Board()
 def _lanes(job: Job) -> list[Lane]:
     """The job's nodes by name. A node that had several workers one after another shows its newest."""
     by_node: dict[str, list[Placement]] = {}
-    for placement in job.placements.all():
+    loaded = getattr(job, "loaded_placements", None)
+    for placement in job.placements.order_by("id") if loaded is None else loaded:
         by_node.setdefault(placement.node, []).append(placement)
     in_hand = chunks_in_hand(job) if job.status == Job.Status.RUNNING else {}
     return [_lane(job, placements, in_hand) for _, placements in sorted(by_node.items())]

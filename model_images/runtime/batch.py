@@ -32,7 +32,15 @@ from jobfolder import (
     read_spec,
     stop_requested,
 )
-from jobfolder.layout import check_name, data_dir_of, read_json, temporary
+from jobfolder.layout import (
+    check_name,
+    check_sha256,
+    data_dir_of,
+    drive_dir,
+    read_bytes,
+    read_json,
+    temporary,
+)
 from jobfolder.results import Writer, finished_images
 from model_images.runtime import registry, sessions
 from model_images.runtime.contract import BadImage, BadParams, BadWeights, Context, Params, Weights
@@ -125,6 +133,7 @@ class Batch:
         self.pulse = pulse
         self.spec: JobSpec = read_spec(job_dir)
         self.data_dir = data_dir_of(job_dir)
+        self._drive = drive_dir(self.data_dir, self.spec.owner)
         self.processor = _processor(self.spec.app)
         self._params: dict[str, Params | BadParams] = {}
         self._terminated = False
@@ -243,14 +252,14 @@ class Batch:
     def _read(self, sha256: str) -> bytes:
         try:
             with _disk("reading a photo"):
-                return drive_path(self.data_dir, self.spec.owner, sha256).read_bytes()
+                return read_bytes(f"{self._drive}/{check_sha256(sha256)}")
         except FileNotFoundError:
             raise BadImage("missing", "The photo is no longer in the drive.") from None
 
     def _params_of(self, image: ChunkImage) -> Params:
         """Options are checked once for each distinct set of them. Raises BadParams."""
         raw: Mapping[str, Any] = self.spec.params if image.params is None else image.params
-        key = json.dumps(raw, sort_keys=True)
+        key = "" if image.params is None else json.dumps(raw, sort_keys=True)
         if key not in self._params:
             try:
                 self._params[key] = load_params(self.processor, raw)

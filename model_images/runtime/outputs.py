@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path, PurePath
 from typing import Any
 
 from jobfolder import ChunkImage
-from jobfolder.layout import temporary
+from jobfolder.layout import write_bytes
 from model_images.runtime.imageio import SUFFIXES
 from model_images.runtime.work import Done
 
@@ -27,18 +28,12 @@ def save_outputs(job_dir: Path, image: ChunkImage, done: Done) -> list[dict[str,
 
 def _save(job_dir: Path, image: ChunkImage, kind: str, media_type: str, data: bytes) -> dict[str, Any]:
     suffix = SUFFIXES[media_type]
-    path = job_dir / "output" / f"{image.image}{suffix}"
-    partial = temporary(path)
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except BaseException:  # a time limit or a full disk: leave no half file
-        partial.unlink(missing_ok=True)
-        raise
+    path = f"output/{image.image}{suffix}"
+    write_bytes(f"{os.fspath(job_dir)}/{path}", data)  # a time limit or a full disk leaves no half file
     return {
         "kind": kind,
         "name": f"{PurePath(image.name).stem}{suffix}",
-        "path": f"output/{path.name}",
+        "path": path,
         "media_type": media_type,
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": len(data),

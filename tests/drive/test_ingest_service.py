@@ -132,13 +132,13 @@ def test_into_a_trashed_folder_it_goes_all_the_same(alice, holiday, item):
     assert len(ingest.adopt(alice.pk, holiday, [item])) == 1
 
 
-def test_thumbnails_are_made_afterwards(
-    alice, holiday, item, django_capture_on_commit_callbacks, monkeypatch
-):
+def test_thumbnails_are_made_afterwards(alice, holiday, item, monkeypatch):
     asked = []
     monkeypatch.setattr(tasks.make_thumbnails, "apply_async", lambda args, **_: asked.append(args))
-    with django_capture_on_commit_callbacks(execute=True):
-        [image] = ingest.adopt(alice.pk, holiday, [item])
+    [image] = ingest.adopt(alice.pk, holiday, [item])
+    assert asked == []
+
+    tasks.make_folder_thumbnails(holiday.pk)
 
     assert asked == [([image.pk],)]
     assert not storage.thumb_path(alice.pk, image.sha256).exists()
@@ -147,15 +147,12 @@ def test_thumbnails_are_made_afterwards(
     assert storage.thumb_path(alice.pk, image.sha256).exists()
 
 
-def test_a_broker_that_is_away_is_no_error(
-    alice, holiday, item, django_capture_on_commit_callbacks, monkeypatch
-):
+def test_a_broker_that_is_away_is_no_error(holiday, monkeypatch, caplog):
     def away(args, **_):
         raise ConnectionError("no broker")
 
-    monkeypatch.setattr(tasks.make_thumbnails, "apply_async", away)
+    monkeypatch.setattr(tasks.make_folder_thumbnails, "apply_async", away)
 
-    with django_capture_on_commit_callbacks(execute=True):
-        made = ingest.adopt(alice.pk, holiday, [item])
+    tasks.enqueue_folder(holiday.pk)
 
-    assert len(made) == 1
+    assert "no thumbnails" in caplog.text

@@ -8,6 +8,7 @@ import pytest
 
 import jobfolder
 from apps.drive.models import Attachment, Folder, Image
+from apps.processing.controller import care
 from apps.processing.documents import store
 from apps.processing.documents.base import Filters
 from apps.processing.models import AppTiming, Job, Placement
@@ -32,6 +33,22 @@ def test_a_job_runs_on_both_nodes_and_its_results_enter_the_drive(alice, submit,
     assert sum(p.done for p in Placement.objects.filter(job=job)) == 20
     kinds = [event.data.get("status") for event in store().events(job.id) if event.kind == "state"]
     assert kinds == ["queued", "running", "succeeded"]
+
+
+def test_thumbnails_of_the_results_are_asked_for_once_at_the_end(
+    alice, submit, controller, engine, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(care, "enqueue_folder", asked.append)
+    job = submit(alice, count=20)
+    controller.tick()
+    engine.work(1)
+    controller.tick()
+    assert asked == []
+
+    run_to_end(controller, engine, job)
+
+    assert asked == [job.output_folder_id]
 
 
 def test_the_output_folder_lies_beside_the_input_folder(alice, photos, controller, engine):

@@ -307,7 +307,7 @@ def test_one_result_costs_the_same(alice, alice_web, submit, query, django_asser
     tell(many, [FOUND[0]] * 70)
     address = f"/jobs/{many.pk}/results/{image_id(many, 30)}/{query}"
     # session, user, job twice, placements, the row, document, photos, attachments, two neighbours
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         assert alice_web.get(address).status_code == 200
 
 

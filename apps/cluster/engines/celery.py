@@ -21,9 +21,11 @@ from apps.cluster.engines.base import EngineError, Observation, PlacementSpec
 from apps.cluster.engines.verdict import START_SECONDS, Handed, judge
 from apps.cluster.services.sync import NodeSync
 from apps.processing.models import Placement
+from marketplace.prepared import Prepared
 
 TASK = "model_images.node.run_batch"
 _LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
+_HANDED = Prepared(lambda job_id: Placement.objects.filter(job_id=job_id, state__in=_LIVE))
 
 
 class CeleryEngine:
@@ -57,10 +59,8 @@ class CeleryEngine:
     def observe(self, job_id: str) -> dict[str, Observation]:
         now, timeout, folder = self._clock(), settings.NODE_TIMEOUT, self._folder(job_id)
         handed = {
-            worker: Handed(node, created.timestamp())
-            for worker, node, created in Placement.objects.filter(job_id=job_id, state__in=_LIVE).values_list(
-                "worker", "node", "created"
-            )
+            placement.worker: Handed(placement.node, placement.created.timestamp())
+            for placement in _HANDED.models(job_id)
         }
         beats = {beat.worker: beat for beat in jobfolder.read_workers(folder)}
         nodes = {beat.node: beat for beat in jobfolder.read_nodes(settings.DATA_DIR)}

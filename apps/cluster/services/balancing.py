@@ -16,6 +16,7 @@ from apps.cluster.models import ClusterSettings
 from loadbalancer import registry
 from loadbalancer.policy import NodeView
 from marketplace.api import invalid
+from marketplace.prepared import Prepared
 
 log = logging.getLogger(__name__)
 audit = logging.getLogger("audit")
@@ -39,7 +40,11 @@ def in_force(setting: str) -> str:
 
 def policy_setting() -> str:
     """What staff have set; "" when they left it to the environment."""
-    return ClusterSettings.objects.filter(id=1).values_list("policy", flat=True).first() or ""
+    rows = _SETTING.rows()
+    return str(rows[0][0]) if rows else ""
+
+
+_SETTING = Prepared(lambda: ClusterSettings.objects.filter(id=1).values_list("policy"))
 
 
 def choose(views: Sequence[NodeView], scope: str, policy: str | None = None) -> NodeView:

@@ -3,7 +3,9 @@
 It can be called again with the same items at any time, by two callers at once, and after a crash at any
 line. An item is known by its `origin`: whichever call comes first makes the row, the others find it. The
 moves come before the commit, so a crash between them leaves bytes in the drive without a row; the next call
-finds them under their hash and makes the row. (Purge leaves such bytes alone for a day.)
+finds them under their hash and makes the row. (Purge leaves such bytes alone for a day.) Thumbnails come
+later, so as not to take processors from the job: when it has ended (`tasks.enqueue_folder`), or when
+somebody looks.
 """
 
 from __future__ import annotations
@@ -13,9 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.db import transaction
-
-from apps.drive import locks, names, storage, tasks
+from apps.drive import locks, names, storage
 from apps.drive.models import Attachment, Folder, Image
 from marketplace.api import conflict
 
@@ -66,8 +66,6 @@ def adopt(owner_id: str, folder: Folder, items: Sequence[Adopted]) -> list[Image
         known |= {image.origin: image for image in made}
         if made:
             storage.sync_all([storage.drive_dir() / owner_id])
-            ids = [image.pk for image in made]
-            transaction.on_commit(lambda: tasks.enqueue_thumbnails(ids), robust=True)
     return [known[item.origin] for item in items if item.origin in known]
 
 

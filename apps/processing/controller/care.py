@@ -7,6 +7,7 @@ from datetime import datetime
 
 import jobfolder
 from apps.cluster.engines import Engine
+from apps.drive.tasks import enqueue_folder
 from apps.processing import folders
 from apps.processing.controller import placing, results
 from apps.processing.controller.ingest import Ingest
@@ -37,9 +38,9 @@ def attend(
         pass
     elif job.cancel_requested_at:
         kept = f"{job.done} of {job.total} photos were done and are kept."
-        states.move(job, Job.Status.CANCELLED, reason=f"Cancelled: {kept}")
+        _end(job, Job.Status.CANCELLED, f"Cancelled: {kept}")
     elif error := _broken(job):
-        states.move(job, Job.Status.FAILED, reason=error)
+        _end(job, Job.Status.FAILED, error)
     elif jobfolder.is_finished(folders.path_of(job.id)):
         _repair(job, lanes)
     return alive
@@ -54,11 +55,18 @@ def dismiss(job: Job, placements: Sequence[Placement], engine: Engine, now: date
 def _finish(job: Job) -> None:
     if job.failed < job.total:
         reason = f"{job.failed} of {job.total} photos could not be processed." if job.failed else ""
-        states.move(job, Job.Status.SUCCEEDED, reason=reason)
+        _end(job, Job.Status.SUCCEEDED, reason)
         return
     first = store().page(job.id, Filters(status="failed"), None, 1)
     why = (first[0]["error"] or {}).get("message", "") if first else ""
-    states.move(job, Job.Status.FAILED, reason=f"No photo could be processed. {why}".strip())
+    _end(job, Job.Status.FAILED, f"No photo could be processed. {why}".strip())
+
+
+def _end(job: Job, status: str, reason: str) -> None:
+    """Thumbnails of the results are made now, when no node is at work on the job any more. Should this
+    process be killed before it has asked for them, each is made when somebody first looks."""
+    if states.move(job, status, reason=reason) and job.output_folder_id:
+        enqueue_folder(job.output_folder_id)
 
 
 def _broken(job: Job) -> str:

@@ -39,6 +39,7 @@ from apps.processing.models import Job, Placement
 from apps.processing.services.states import ACTIVE
 from apps.processing.services.wakeup import bell
 from marketplace.api import ApiError
+from marketplace.prepared import Prepared
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ YOUTH = 3.0
 PEEK = 0.02  # seconds between looks whether all results of a young job are there
 _LONGEST_PAUSE = 30.0
 _DELAYED = "Delayed, tried again soon:"
+_ACTIVE = Prepared(lambda: Job.objects.filter(status__in=sorted(ACTIVE)).order_by("queued_at", "id"))
+_LIVE = Prepared(lambda: Placement.objects.filter(state__in=placing.LIVE))
 
 
 @dataclass
@@ -93,7 +96,7 @@ class Controller:
             return IDLE
         now = self._now()
         self._engine.sync_nodes()
-        jobs = list(Job.objects.filter(status__in=ACTIVE).order_by("queued_at", "id"))
+        jobs = _ACTIVE.models()
         alive = self._attend(jobs, now)
         self._place(jobs, alive, now)
         self._chores.run()
@@ -102,9 +105,7 @@ class Controller:
 
     def _attend(self, jobs: list[Job], now: datetime) -> list[Placement]:
         """Look after every job that runs or has workers left. The workers that are alive."""
-        by_job: dict[str, list[Placement]] = defaultdict(list)
-        for placement in Placement.objects.filter(state__in=placing.LIVE).select_related("job"):
-            by_job[placement.job_id].append(placement)
+        by_job = _live_placements(jobs)
         lanes = max(1, sum(map(len, by_job.values())))
         alive: list[Placement] = []
         for job in jobs:
@@ -200,6 +201,20 @@ class Controller:
                 log.warning("no wake-ups until Redis is back: %s", error)
             self._deaf = True
             stop.wait(seconds)
+
+
+def _live_placements(jobs: list[Job]) -> dict[str, list[Placement]]:
+    """Those that are alive, by job, each with its job loaded."""
+    known = {job.id: job for job in jobs}
+    placements = _LIVE.models()
+    if others := {one.job_id for one in placements} - known.keys():
+        known |= Job.objects.in_bulk(others)
+    by_job: dict[str, list[Placement]] = defaultdict(list)
+    for placement in placements:
+        if job := known.get(placement.job_id):  # none: deleted just now, and its placements with it
+            placement.job = job
+            by_job[job.id].append(placement)
+    return by_job
 
 
 def _in_words(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
@@ -40,8 +41,11 @@ class Turns:
         """Give free slots to the jobs whose turn it is; where none is free, ask for one back."""
         if not self._could_want():
             return
+        wants = self._wants()
+        if not wants:
+            return
         self._views = node_views()
-        wants, held = self._wants(), self._held()
+        held = self._held()
         free = placing.free_slots(self._views)
         for job_id in schedule.grant(wants, held, free):
             job = self._jobs[job_id]
@@ -64,12 +68,6 @@ class Turns:
         ]
 
     def _wants(self) -> list[Want]:
-        served = dict(
-            Placement.objects.filter(job__in=self._jobs)
-            .values_list("job")
-            .annotate(last=Max("created"))
-            .order_by()
-        )
         running = sum(job.status == Job.Status.RUNNING for job in self._jobs.values())
         owners = {job.owner_id for job in self._jobs.values() if job.status == Job.Status.RUNNING}
         wants = []
@@ -82,10 +80,17 @@ class Turns:
                 owners.add(job.owner_id)
             more = self._more(job)
             if more:
-                last = served.get(job.id)
-                age = job.queued_at.timestamp()
-                wants.append(Want(job.id, job.owner_id, age, more, last.timestamp() if last else 0.0))
-        return wants
+                wants.append(Want(job.id, job.owner_id, job.queued_at.timestamp(), more))
+        return self._with_last_turn(wants) if len(wants) > 1 else wants
+
+    def _with_last_turn(self, wants: list[Want]) -> list[Want]:
+        """When each was served last: of one alone nobody asks."""
+        placements = Placement.objects.filter(job__in=[want.job for want in wants]).values_list("job")
+        served = dict(placements.annotate(last=Max("created")).order_by())
+        return [
+            replace(want, served=served[want.job].timestamp() if want.job in served else 0.0)
+            for want in wants
+        ]
 
     def _more(self, job: Job) -> int:
         """How many more workers would find a chunk to work on."""

@@ -16,6 +16,7 @@ from django.utils import timezone
 from apps.cluster.queries import node_views
 from apps.processing import catalog
 from apps.processing.models import AppTiming, Job
+from marketplace.prepared import Prepared
 
 SECONDS_PER_IMAGE = 0.005  # reading, writing and bookkeeping, whatever the size
 _MEASURED_FROM = 5  # finished photos from which a job's own pace is trusted
@@ -50,6 +51,16 @@ _WORK_LEFT = ExpressionWrapper(
 )
 
 
+_SUMS = Prepared(
+    lambda: (
+        Job.objects.filter(status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
+        .order_by()
+        .values_list("status")
+        .annotate(jobs=Count("id"), seconds=Sum(_WORK_LEFT))
+    )
+)
+
+
 @dataclass(frozen=True)
 class Load:
     """So many jobs, and the seconds of work that are left of them."""
@@ -78,9 +89,7 @@ class Board:
     @classmethod
     def now(cls, jobs: Iterable[Job] = ()) -> Board:
         """`jobs`: those that will be shown; where they stand in the queue is looked up together."""
-        active = Job.objects.filter(status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
-        sums = active.order_by().values_list("status").annotate(jobs=Count("id"), seconds=Sum(_WORK_LEFT))
-        loads = {status: Load(count, seconds or 0.0) for status, count, seconds in sums}
+        loads = {status: Load(count, seconds or 0.0) for status, count, seconds in _SUMS.rows()}
         views = node_views()
         return cls(
             running=loads.get(Job.Status.RUNNING, Load()),
