@@ -55,7 +55,7 @@ def ultralytics_model() -> Any:
 
 
 def detector(data_dir: Path, theirs: Any = None) -> Made:
-    """YOLOv5n for 640 × 640: of the same numbers as `theirs`, ultralytics' model; else with anchors."""
+    """YOLOv5n for 640 pixels: with the numbers of `theirs`, ultralytics' model; else with anchors."""
     if theirs is not None:
         model = theirs.model.float().eval()
         config = {"yaml": dict(model.yaml), "names": dict(model.names)}

@@ -121,10 +121,13 @@ def example_input(meta: WeightsMeta, signature: Signature) -> Tensor:
 
 
 def _try(path: Path, meta: WeightsMeta, signature: Signature, example: Tensor) -> None:
-    """Alone, and as the second of two where the batch is free: both must agree."""
+    """Alone, and as the second of two where the batch is free: both must agree. A detector of free size must
+    take a photo that isn't square, too."""
     loaded = trial.session(path)
     output = trial.run(loaded, example)
     _check_output(meta, example, output)
+    if (other := stock.oblong(meta.input)) is not None:
+        _check_output(meta, other, trial.run(loaded, other))
     if signature.input[0] is None:
         pair = trial.run(loaded, np.concatenate([example * 0, example]))
         if pair.shape[0] != 2 or not np.allclose(pair[1], output[0], rtol=1e-3, atol=1e-3 * _largest(output)):

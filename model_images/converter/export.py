@@ -45,13 +45,15 @@ def export(built: Built, path: Path) -> None:
 
 def compare(built: Built, path: Path) -> dict[str, Any]:
     """The largest difference between both outputs on a stock photo, alone and (where the batch is free) as
-    the second of two. Raises Rejected: differs."""
+    the second of two; on one that isn't square, too, where that matters. Raises Rejected: differs."""
     session = ort.InferenceSession(str(path), onnxfile.session_options(), providers=["CPUExecutionProvider"])
     flat = built.example.ndim == 2
     first = stock.tensor(built.meta.input, flat=flat)
     batches = [first]
     if any(0 in axes for axes in built.dynamic.values()):
         batches.append(np.concatenate([first * np.float32(0.5), first]))
+    if (other := stock.oblong(built.meta.input)) is not None:
+        batches.append(other)
     worst, scale = 0.0, 1.0
     for batch in batches:
         with torch.no_grad():

@@ -85,7 +85,7 @@ def _input(meta: WeightsMeta, signature: Signature, example: Tensor) -> dict[str
     free = len(signature.input) == 4 and signature.input[2] is None
     return {
         **meta.input.model_dump(
-            include={"channels", "color", "width", "height", "resize", "multiple", "latent"}
+            include={"channels", "color", "width", "height", "resize", "resize_to", "multiple", "latent"}
         ),
         "free_size": free and not meta.input.latent,
         "free_batch": signature.input[0] is None,

@@ -14,6 +14,7 @@ from model_images.runtime.metadata import InputMeta
 
 FOLDER = Path(__file__).resolve().parents[1] / "stock"
 NAMES = ("astronaut.jpg", "cat.jpg", "coffee.jpg")
+OBLONG = NAMES[2]  # 3:2; the first is square
 
 
 def source(name: str = NAMES[0]) -> PhotoSource:
@@ -28,3 +29,9 @@ def tensor(meta: InputMeta, name: str = NAMES[0], *, flat: bool = False) -> Tens
         noise = np.random.default_rng(0).standard_normal((1, meta.latent), dtype=np.float32)
         return noise if flat else noise[:, :, None, None]
     return tensors.place(source(name), meta, limits.TRIAL_SIDE).tensor
+
+
+def oblong(meta: InputMeta) -> Tensor | None:
+    """An input that isn't square, for detectors that promise to take any: their grids depend on the size.
+    None for all other networks."""
+    return tensor(meta, OBLONG) if meta.resize == "letterbox" and meta.width is None else None

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import torch
 
+from model_images.converter.architectures.yolov5 import AXES
 from model_images.converter.nets.yolo import Network
 from model_images.converter.nets.yolo_config import STANDARD, read
 from model_images.converter.nets.yolo_heads import AnchorHead
@@ -53,7 +54,6 @@ class Cycle:
 
 CYCLES = (Cycle(900, 4e-3, False), Cycle(700, 3e-3, True))
 GAINS = Gains(box=0.05, objectness=0.3, classes=0.1)
-AXES = {"images": {0: "batch"}, "output": {0: "batch"}}
 CARD = Card(
     slug="shapes",
     title="Shape finder",
@@ -81,7 +81,7 @@ def network() -> Network:
             bias = conv.bias.view(anchors.shape[1], -1)
             bias[:, 4] += -4.5  # one prediction in a hundred
             bias[:, 5:] += -np.log(classes - 1)
-    net.head.fix_size(SIDE, SIDE, STRIDES)
+    net.head.strides = STRIDES
     return net
 
 
@@ -205,7 +205,7 @@ def meta(quality: dict[str, float]) -> WeightsMeta:
     return WeightsMeta(
         family="yolov5",
         task="detection",
-        input=InputMeta(width=SIDE, height=SIDE, multiple=STRIDES[-1], resize="letterbox"),
+        input=InputMeta(multiple=STRIDES[-1], resize="letterbox", resize_to=SIDE),
         output="yolov5",
         classes=shapes.CLASSES,
         stride=STRIDES[-1],

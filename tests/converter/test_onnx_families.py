@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from onnx import helper
 
 from model_images.runtime.metadata import KEY, InputMeta, WeightsMeta
 from tests.converter import models
@@ -117,3 +119,20 @@ def test_documentation_strings_are_dropped(tmp_path):
 )
 def test_what_does_not_fit_is_refused(tmp_path, made, family, labels, code):
     assert refusal(tmp_path, made, family, labels).code == code
+
+
+def test_detector_of_free_size_must_take_a_photo_that_is_not_square(tmp_path):
+    free = models.detector(side=64, names=NAMES, imgsz="[96, 96]", stride="32")
+    for axis in (2, 3):
+        free.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"side{axis}"
+
+    meta = check(tmp_path / "any", free, "yolov5")
+
+    assert (meta.input.width, meta.input.resize_to, meta.input.multiple) == (None, 96, 32)
+
+    boxes = 3 * (12 * 12 + 6 * 6 + 3 * 3)  # as if the grid were that of 96 × 96
+    free.graph.initializer.append(models.constant("grid", np.zeros((1, boxes, 1), np.float32)))
+    last = free.graph.node[-1]
+    last.output[0] = "loose"
+    free.graph.node.append(helper.make_node("Add", ["loose", "grid"], ["output0"]))
+    assert refusal(tmp_path / "square", free, "yolov5").code == "not_runnable"

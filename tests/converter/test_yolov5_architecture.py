@@ -17,8 +17,8 @@ from tests.converter.yolo_checkpoints import NAMES, YAML, checkpoint, network
 BOTH = pytest.mark.parametrize(("anchors", "architecture"), [(True, YoloV5()), (False, YoloV5u())])
 
 
-def image(side: int = 96, count: int = 1) -> torch.Tensor:
-    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(2))
+def image(height: int = 96, width: int = 96, count: int = 1) -> torch.Tensor:
+    return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(2))
 
 
 @BOTH
@@ -32,24 +32,38 @@ def test_network_answers_as_the_one_that_was_saved(anchors, architecture):
 
     built = architecture.build(checkpoint(saved, anchors=anchors), None)
 
-    saved.head.fix_size(96, 96, [8, 16, 32])
+    saved.head.strides = (8, 16, 32)
     with torch.no_grad():
         assert torch.equal(built.module(image()), saved(image()))
     assert not any(p.is_meta for p in [*built.module.parameters(), *built.module.buffers()])
 
 
 @BOTH
-def test_onnx_answers_as_torch_for_any_batch(anchors, architecture, tmp_path):
+def test_onnx_answers_as_torch_for_any_batch_and_shape(anchors, architecture, tmp_path):
     built = architecture.build(checkpoint(anchors=anchors), None)
     export.export(built, tmp_path / "weights.onnx")
 
     session = ort.InferenceSession(tmp_path / "weights.onnx", providers=["CPUExecutionProvider"])
-    for count in (1, 3):
+    for count, height, width in ((1, 96, 96), (3, 96, 96), (1, 64, 96), (2, 160, 32), (1, 32, 32)):
+        images = image(height, width, count)
         with torch.no_grad():
-            expected = built.module(image(count=count)).numpy()
-        (answer,) = session.run(["output"], {"images": image(count=count).numpy()})
-        assert answer.shape == expected.shape == ((count, 567, 8) if anchors else (count, 7, 189))
-        np.testing.assert_allclose(answer, expected, atol=2e-3, rtol=1e-4)  # boxes are hundreds of pixels
+            expected = built.module(images).numpy()
+        (answer,) = session.run(["output"], {"images": images.numpy()})
+        cells = height * width // 64 + height * width // 256 + height * width // 1024
+        assert answer.shape == expected.shape == ((count, 3 * cells, 8) if anchors else (count, 7, cells))
+        np.testing.assert_allclose(answer, expected, atol=1e-3, rtol=0)  # pixels
+
+
+@BOTH
+def test_comparison_looks_at_a_photo_that_is_not_square(anchors, architecture, tmp_path, monkeypatch):
+    built = architecture.build(checkpoint(anchors=anchors), None)
+    export.export(built, tmp_path / "weights.onnx")
+    assert export.compare(built, tmp_path / "weights.onnx")["max_difference"] < 1e-3
+
+    square = dataclasses.replace(built, dynamic={"images": {0: "batch"}, "output": {0: "batch"}})
+    export.export(square, tmp_path / "square.onnx")  # its grid is that of a square
+    with pytest.raises(Exception, match="64"):
+        export.compare(built, tmp_path / "square.onnx")
 
 
 def test_what_the_checkpoint_tells_is_kept():
@@ -57,7 +71,8 @@ def test_what_the_checkpoint_tells_is_kept():
 
     assert (meta.classes, meta.stride, meta.output, meta.task) == (NAMES, 32, "yolov5", "detection")
     given = meta.input
-    assert (given.width, given.height, given.resize, given.color) == (96, 96, "letterbox", "rgb")
+    assert (given.width, given.height, given.resize, given.color) == (None, None, "letterbox", "rgb")
+    assert (given.resize_to, given.multiple) == (96, 32)
     assert (given.mean, given.std, given.scale, given.pad_value) == ((0,) * 3, (1,) * 3, 1 / 255, 114)
     assert meta.source == "YOLOv5 checkpoint"
 
@@ -67,7 +82,11 @@ def test_ultralytics_version_and_licence_are_told():
 
     meta = YoloV5u().build(checkpoint(anchors=False, checkpoint=beside), None).meta
 
-    assert (meta.source, meta.license, meta.input.width) == ("ultralytics checkpoint (8.3.0)", "AGPL-3.0", 64)
+    assert (meta.source, meta.license, meta.input.resize_to) == (
+        "ultralytics checkpoint (8.3.0)",
+        "AGPL-3.0",
+        64,
+    )
     assert (meta.output, meta.stride) == ("yolov5u", 32)
 
 
@@ -78,7 +97,7 @@ def test_ultralytics_version_and_licence_are_told():
 def test_input_size_is_the_trained_one_in_whole_strides(size, side):
     opt = {} if size is None else {"imgsz": size}
 
-    assert YoloV5().build(checkpoint(checkpoint={"opt": opt}), None).meta.input.width == side
+    assert YoloV5().build(checkpoint(checkpoint={"opt": opt}), None).meta.input.resize_to == side
 
 
 def test_names_may_be_given_by_number_or_by_the_seller():
@@ -93,7 +112,7 @@ def test_state_dict_alone_is_enough_for_a_standard_network():
 
     built = YoloV5().build(bare, NAMES)
 
-    assert (built.meta.input.width, built.meta.classes) == (640, NAMES)
+    assert (built.meta.input.resize_to, built.meta.classes) == (640, NAMES)
     assert built.meta.source == "YOLOv5 state dict"
 
 
@@ -112,7 +131,7 @@ def test_fused_checkpoint_gives_the_same_answer():
 
     built = YoloV5().build(dataclasses.replace(checkpoint(saved), state=state), None)
 
-    saved.head.fix_size(96, 96, [8, 16, 32])
+    saved.head.strides = (8, 16, 32)
     with torch.no_grad():
         torch.testing.assert_close(built.module(image()), saved(image()), atol=1e-3, rtol=1e-4)
 

@@ -76,7 +76,7 @@ def test_our_network_answers_as_the_original(genuine):
         answer = genuine.built.module(torch.from_numpy(genuine.image)).numpy()
 
     assert answer.shape == genuine.output.shape
-    # Measured: 0 for the original's, 3e-5 px for YOLOv5u, whose box arithmetic has another order.
+    # Measured: 0 for the original's, less than 1e-3 px for YOLOv5u, whose box arithmetic has another order.
     assert np.abs(answer - genuine.output).max() <= 1e-3
     assert genuine.output.std() > 1
 
@@ -86,7 +86,7 @@ def test_names_size_and_stride_are_kept(genuine):
     meta = genuine.built.meta
 
     assert meta.classes == ("bolt", "nut", "washer")
-    assert (meta.input.width, meta.input.height, meta.stride) == (128, 128, 32)
+    assert (meta.input.resize_to, meta.input.multiple, meta.stride) == (128, 32, 32)
     assert meta.output == ("yolov5u" if genuine.checkpoint.origin == "ultralytics" else "yolov5")
 
 

@@ -56,7 +56,7 @@ def test_strides_are_found_by_shape():
 def test_anchor_head_decodes_as_published():
     """One level of 2 × 2 cells at stride 8, one anchor of 2 × 3 cells, one class; sigmoid(0) is one half."""
     head = AnchorHead(1, torch.tensor([[[2.0, 3.0]]]), [4]).eval()
-    head.fix_size(16, 16, [8])
+    head.strides = (8,)
     raw = torch.zeros(1, 1, 2, 2, 6)
     raw[0, 0, 1, 0] = torch.tensor([100.0, -100.0, 100.0, -100.0, 100.0, 0.0])
 
@@ -72,12 +72,12 @@ def test_anchor_head_decodes_as_published():
 
 def test_anchor_free_head_takes_distances_from_the_cells_middle():
     head = DflHead(1, [64]).eval()
-    head.fix_size(16, 16, [8])
-    raw = torch.zeros(1, 4 * BINS + 1, 2, 2)
+    head.strides = (8,)
+    raw, scores = torch.zeros(1, 4 * BINS, 2, 2), torch.zeros(1, 1, 2, 2)
     for side, cells in enumerate((1, 2, 3, 4)):  # left, top, right, bottom
         raw[0, side * BINS + cells, 0, 1] = 100.0
 
-    boxes = head.decode([raw])
+    boxes = head.decode([(raw, scores)])
 
     assert boxes.shape == (1, 5, 4)
     # Cell at row 0, column 1: its middle is (1.5, 0.5) cells, so the box is (0.5, -1.5) to (4.5, 4.5).

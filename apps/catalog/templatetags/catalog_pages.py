@@ -60,7 +60,7 @@ def newest(listing: Listing) -> Version | None:
 
 @register.filter
 def input_words(card: dict[str, Any]) -> str:
-    """`160 × 160, rgb`; any size where the network takes any."""
+    """`160 × 160 px, rgb`; where the network takes any size, what photos are reduced to."""
     found = card.get("input")
     if not isinstance(found, dict):
         return ""
@@ -68,6 +68,8 @@ def input_words(card: dict[str, Any]) -> str:
         return f"noise, {found['latent']} values"
     width, height = found.get("width"), found.get("height")
     size = f"{width} × {height} px" if width and height and not found.get("free_size") else "any size"
+    if found.get("free_size") and found.get("resize") == "letterbox" and found.get("resize_to"):
+        size = f"{found['resize_to']} px on the longest side, any shape"
     return f"{size}, {found.get('color') or 'rgb'}"
 
 

@@ -15,7 +15,6 @@ import torch
 
 from model_images.converter.architecture import Architecture, Built, Checkpoint, Rejected
 from model_images.converter.architectures._loading import (
-    batch_axes,
     checked_labels,
     numbers,
     shape,
@@ -28,6 +27,7 @@ from model_images.runtime.metadata import InputMeta, WeightsMeta
 
 SIDE = 640  # where the checkpoint doesn't say what it was trained on
 LARGEST = 1536
+AXES = {"images": {0: "batch", 2: "height", 3: "width"}, "output": {0: "batch"}}
 _OTHER_TASKS = {"proto": "segments objects", "cv4": "finds more than boxes", "one2one_cv2": "has two heads"}
 
 
@@ -36,7 +36,8 @@ class _Yolo(Architecture):
     output: Literal["yolov5", "yolov5u"]
 
     def build(self, checkpoint: Checkpoint, labels: Sequence[str] | None) -> Built:
-        """The network for images of the size it was trained on, a batch of any size. Raises Rejected
+        """The network for images of any size in whole strides, the longest side as in training; a batch of
+        any size. Raises Rejected
         (`unsupported_network`, and what `_loading` raises)."""
         if not self.matches(checkpoint):
             raise Rejected("unknown_architecture", f"These weights are not those of a {self.title}.")
@@ -58,12 +59,12 @@ class _Yolo(Architecture):
                 given[key] = torch.zeros(())
         strictly_loaded(network, given, self.title)
         side = trained_side(config, max(strides))
-        network.head.fix_size(side, side, strides)
+        network.head.strides = tuple(strides)
         return Built(
             module=network,
             example=torch.zeros(1, network.description.channels, side, side),
             meta=self._meta(checkpoint, network, names, side, max(strides)),
-            dynamic=batch_axes(),
+            dynamic=AXES,
         )
 
     def _network(self, config: Mapping[str, Any], state: Mapping[str, torch.Tensor], classes: int) -> Network:
@@ -96,10 +97,9 @@ class _Yolo(Architecture):
             input=InputMeta(
                 channels=plan.channels,
                 color="rgb" if plan.channels == 3 else "gray",
-                width=side,
-                height=side,
                 multiple=stride,
                 resize="letterbox",
+                resize_to=side,
             ),
             output=self.output,
             classes=names,

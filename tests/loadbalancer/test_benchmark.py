@@ -1,0 +1,61 @@
+"""The command that compares policies writes what it promises."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from benchmarks import dispatch_decision, load_balancing
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(load_balancing, "RESULTS", tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_every_policy_gets_the_same_traces_and_all_files_are_written(results):
+    arguments = "--nodes 2:1 --load folder,0.7 --sizes heavy --weights warm,cold --faults dies --images 30"
+    arguments += " --jobs 40 --policies round_robin,pull --seeds 2 --records"
+
+    report = load_balancing.run(arguments.split())
+
+    assert len(report["rows"]) == 8  # two loads, warm and cold, two policies
+    data = json.loads((results / "report.json").read_text())
+    assert len(data["runs"]) == 16
+    bounds = {(run["case"], run["seed"]): set() for run in data["runs"]}
+    for run in data["runs"]:
+        bounds[run["case"], run["seed"]].add((run["lower_bound"], run["alone_fastest"]))
+    assert all(len(one) == 1 for one in bounds.values())
+    images = list(csv.DictReader((results / "images.csv").read_text().splitlines()))
+    assert len(images) == 2 * 2 * 2 * (30 + 40)  # weights, policies, seeds
+    assert (results / "index.html").read_text().count("<svg") == 8
+    assert len(list(results.glob("*.svg"))) == 8
+    assert len((results / "rows.csv").read_text().splitlines()) == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--policies fastest", "'fastest' is no policy; there are join_idle_queue"),
+        ("--sizes huge", "'huge' is no distribution of sizes"),
+        ("--load 0", "'0' is no load; write folder"),
+        ("--nodes fast:slow", "'fast:slow' is no mix of nodes"),
+        ("--faults fire", "'fire' is no fault"),
+    ],
+)
+def test_wrong_arguments_are_answered_in_words(results, capsys, arguments: str, message: str):
+    with pytest.raises(SystemExit):
+        load_balancing.run(arguments.split())
+
+    assert message in capsys.readouterr().err
+    assert not results.exists()
+
+
+def test_decisions_of_a_pool_are_timed():
+    rows = dispatch_decision.run(["--quick"])["rows"]
+
+    assert {row["nodes"] for row in rows} == {10, 100, 1000}
+    assert all(row["choose_us"] > 0 and row["pool_us"] > 0 for row in rows)
