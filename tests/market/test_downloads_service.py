@@ -25,7 +25,6 @@ def weights(boats, settings):
 def _get(client, url: str) -> tuple[int, bytes]:
     answer = client.get(url)
     body = b"".join(answer.streaming_content) if answer.streaming else answer.content
-    answer.close()
     return answer.status_code, body
 
 
