@@ -14,6 +14,7 @@ from apps.accounts import access, queries
 from apps.accounts.forms import DeleteForm, NameForm, TokenForm
 from apps.accounts.services import accounts, tokens
 from apps.drive.services import quota
+from apps.payments.services import closing
 from marketplace.api import ApiError
 
 
@@ -69,4 +70,5 @@ def delete_page(request: HttpRequest) -> HttpResponse:
         accounts.delete(user)
         messages.success(request, "Your account and everything in it is deleted.")
         return redirect("landing")
-    return render(request, "accounts/delete.html", {"form": form}, status=422 if form.errors else 200)
+    context = {"form": form, "forfeited": closing.forfeited(request.user)}
+    return render(request, "accounts/delete.html", context, status=422 if form.errors else 200)

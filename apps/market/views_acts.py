@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -22,7 +22,7 @@ from apps.market.services import downloads, moderation, reviews, tries
 from apps.market.views import context_of, say
 from apps.payments import queries as money
 from apps.payments.services import purchases
-from marketplace.api import ApiError
+from marketplace.api import ApiError, invalid
 from marketplace.ids import new_id
 
 
@@ -79,15 +79,24 @@ def _top(data: dict[str, Any]) -> list[dict[str, Any]]:
 @require_http_methods(["GET", "POST"])
 def buy(request: HttpRequest, listing_id: str) -> HttpResponse:
     """Price, balance after, licence; then the purchase. What is missing leads to a top-up and back here."""
-    listing = catalog_access.listing_for(request.user, listing_id)
+    try:
+        listing = catalog_access.listing_for(request.user, listing_id)
+    except Http404:
+        # Withdrawn between seeing and buying: said on the page, not as an unknown address.
+        gone = Listing.objects.exclude(status=Listing.Status.DRAFT).filter(pk=listing_id).first()
+        if request.method == "GET" or gone is None:
+            raise
+        listing = gone
     refusal: ApiError | None = None
     if request.method == "POST":
         raw = request.POST.get("price", "")
         try:
+            if not (raw.isascii() and raw.isdigit() and len(raw) < 13):
+                raise invalid("invalid", "Say which price you were shown. Nothing was charged.")
             purchases.purchase(
                 request.user,
                 listing_id,
-                expected_price=int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 13 else None,
+                expected_price=int(raw),
                 key=request.POST.get("key") or None,
             )
         except ApiError as error:

@@ -48,12 +48,27 @@ class Posted:
 
 def account(kind: str, owner: User | None = None, name: str = "") -> Account:
     """The account, made at its first use. Platform accounts have no owner; `name` tells external ones."""
-    code = f"{kind}:{owner.pk if owner else name}".rstrip(":")
+    code = _code(kind, owner, name)
     found = Account.objects.filter(code=code).first()
     if found is None:
         Account.objects.bulk_create([Account(code=code, kind=kind, owner=owner)], ignore_conflicts=True)
         found = Account.objects.get(code=code)
     return found
+
+
+def sale(buyer: User, seller: User) -> tuple[Account, Account, Account]:
+    """The buyer's wallet, the seller's earnings and the platform's fees, in one query."""
+    wanted: list[tuple[str, User | None]] = [(Kind.WALLET, buyer), (Kind.EARNINGS, seller), (Kind.FEES, None)]
+    codes = [_code(kind, owner) for kind, owner in wanted]
+    found = {one.code: one for one in Account.objects.filter(code__in=codes)}
+    first, second, third = (
+        found.get(code) or account(kind, owner) for code, (kind, owner) in zip(codes, wanted, strict=True)
+    )
+    return first, second, third
+
+
+def _code(kind: str, owner: User | None = None, name: str = "") -> str:
+    return f"{kind}:{owner.pk if owner else name}".rstrip(":")
 
 
 def wallet(owner: User) -> Account:

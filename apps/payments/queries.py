@@ -109,6 +109,16 @@ def sales_by_day(user: User, days: int = DAYS, today: date | None = None) -> lis
     return [found.get(day, Day(day, 0, 0)) for day in every]
 
 
+def returned(reference: str) -> int:
+    """Credits given back of what was held for this work, over all its attempts."""
+    rows = Entry.objects.filter(
+        transaction__reference=reference,
+        transaction__kind=Kind.RELEASE,
+        account__kind=Account.Kind.WALLET,
+    )
+    return rows.aggregate(sum=Sum("amount"))["sum"] or 0
+
+
 def priced_listings(limit: int = 100) -> list[Listing]:
     """What can be bought, the most used first."""
     rows = Listing.objects.filter(status=Listing.Status.PUBLISHED)

@@ -53,11 +53,8 @@ class TopUpSerializer(serializers.Serializer[TopUp]):
 
 class PurchaseRequestSerializer(serializers.Serializer[Any]):
     price = serializers.IntegerField(
-        required=False,
-        allow_null=True,
         min_value=0,
         max_value=1_000_000_000,
-        default=None,
         help_text="What the buyer was shown; another price by now is 409 price_changed.",
     )
 

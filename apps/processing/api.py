@@ -90,6 +90,7 @@ class PreviewView(APIView):
             image=body.validated_data.get("image"),
             params=params_of(body.validated_data.get("params")),
             accept=_answer(app, request.headers.get("Accept", "")),
+            price=body.validated_data.get("price"),
             key=request.headers.get("Idempotency-Key"),
         )
         headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", **result.headers}

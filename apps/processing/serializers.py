@@ -11,6 +11,8 @@ from apps.processing.catalog import App
 from apps.processing.models import Job
 from apps.processing.services.jobs import MAX_PARALLELISM, JobRequest
 
+_MOST_CREDITS = 10**15
+
 
 class AppSerializer(serializers.Serializer[App]):
     id = serializers.CharField()
@@ -48,14 +50,24 @@ class JobRequestSerializer(serializers.Serializer[Any]):
         max_value=MAX_PARALLELISM,
         help_text="Most workers at once; 0: as many as are free; 1: the whole job on one node.",
     )
+    price = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=_MOST_CREDITS,
+        help_text="What you were told that it costs; another price by now is 409 price_changed.",
+    )
 
     def to_request(self) -> JobRequest:
-        return JobRequest(**{"policy": None, **self.validated_data})
+        return JobRequest(**{"policy": None, "price": None, **self.validated_data})
 
 
 class QuoteSerializer(serializers.Serializer[Any]):
     images = serializers.IntegerField()
     price = serializers.IntegerField(help_text="Credits.")
+    balance = serializers.IntegerField(
+        allow_null=True, help_text="Credits in your wallet; null when the job costs nothing."
+    )
     eta_seconds = serializers.FloatField(
         allow_null=True, help_text="Until it would be finished, waiting included; null when no node is alive."
     )
@@ -174,6 +186,13 @@ class PreviewRequestSerializer(serializers.Serializer[Any]):
     )
     image = serializers.CharField(required=False, max_length=22, help_text="The id of a photo in your drive.")
     params = serializers.JSONField(required=False, help_text="Options as JSON; default: the app's defaults.")
+    price = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=_MOST_CREDITS,
+        help_text="What you were told that it costs; another price by now is 409 price_changed.",
+    )
 
 
 class PreviewImageSerializer(serializers.Serializer[Any]):

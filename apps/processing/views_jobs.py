@@ -11,9 +11,12 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.models import User
+from apps.payments import queries as money
 from apps.processing import catalog, queries
 from apps.processing.models import Job, JobImage
 from apps.processing.services import jobs as service
@@ -146,6 +149,21 @@ def _live_context(job: Job) -> dict[str, Any]:
         "is_active": job.status in ACTIVE,
         "can_retry": job.status in FINISHED and job.done - job.failed < job.total,
         "stopping": job.cancel_requested_at is not None and job.status in ACTIVE,
+        "money": _money(job) if job.price_per_image else None,
+    }
+
+
+def _money(job: Job) -> dict[str, Any]:
+    """What the job holds, paid and gave back, and what running its rest would cost."""
+    rest = job.total - (job.done - job.failed) if job.status in FINISHED else 0
+    cost = rest * job.price_per_image
+    lacking = max(0, cost - money.balances(job.owner).balance) if cost else 0
+    here = reverse("job", args=[job.pk])
+    return {
+        "returned": money.returned(f"job:{job.pk}"),
+        "rest": cost,
+        "lacking": lacking,
+        "topup": f"{reverse('topup-new')}?{urlencode({'credits': lacking, 'next': here})}",
     }
 
 

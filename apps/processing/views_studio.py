@@ -189,6 +189,7 @@ def _config(app: App, image: Image | None, folder_id: str, folders: list[FolderC
         "takes_photo": takes_photo(app),
         "hues": colours_of(app).hues,
         "options": _told(app),
+        "price": app.price_per_image,
         "image": _photo(image) if image else None,
         "folder": folder_id,
         "folders": {choice.id: choice.images for choice in folders},

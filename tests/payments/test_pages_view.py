@@ -7,7 +7,8 @@ import io
 
 import httpx
 import pytest
-from django.db import connection
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -207,8 +208,15 @@ def test_the_way_through_the_sandbox(alice, alice_web, live_webhook):
 @pytest.fixture
 def live_webhook(monkeypatch, kept_connection, settings):
     """Our own webhook, without a socket in between."""
+
+    def inside(environ, start_response):
+        # The test client around this call has connected it again.
+        request_started.disconnect(close_old_connections)
+        request_finished.disconnect(close_old_connections)
+        return application(environ, start_response)
+
     settings.ALLOWED_HOSTS = ["*"]
-    monkeypatch.setattr(sandbox, "transport", httpx.WSGITransport(app=application))
+    monkeypatch.setattr(sandbox, "transport", httpx.WSGITransport(app=inside))
 
 
 @pytest.mark.parametrize(("action", "status"), [("decline", "failed"), ("cancel", "open")])

@@ -102,7 +102,9 @@ def test_what_can_not_be_bought_charges_nothing(alice, bob, alice_api, make, cod
     listing = make(alice, bob)
     before, sales = ledger.balance("wallet", alice), Purchase.objects.count()
 
-    answer = alice_api.post(f"/api/v1/listings/{listing.pk}/purchase")
+    answer = alice_api.post(
+        f"/api/v1/listings/{listing.pk}/purchase", {"price": listing.price}, format="json"
+    )
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, code)
     assert ledger.balance("wallet", alice) == before
@@ -112,7 +114,9 @@ def test_what_can_not_be_bought_charges_nothing(alice, bob, alice_api, make, cod
 def test_too_few_credits_say_what_is_missing(alice, bob, alice_api):
     credit(alice, 30)
     listing = make_listing(bob, 100)
-    error = alice_api.post(f"/api/v1/listings/{listing.pk}/purchase").json()["error"]
+    error = alice_api.post(f"/api/v1/listings/{listing.pk}/purchase", {"price": 100}, format="json").json()[
+        "error"
+    ]
     assert error["fields"] == {"price": ["100"], "balance": ["30"], "missing": ["70"]}
 
 

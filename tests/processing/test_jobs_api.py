@@ -38,7 +38,13 @@ def test_a_quote(alice_api, body, engine):
     engine.sync_nodes()
     response = alice_api.post(f"{BASE}/quotes", body, format="json")
     assert response.status_code == 200
-    assert response.json() == {"images": 2, "price": 0, "eta_seconds": 0.025, "queue_position": 1}
+    assert response.json() == {
+        "images": 2,
+        "price": 0,
+        "balance": None,
+        "eta_seconds": 0.025,
+        "queue_position": 1,
+    }
     assert not Job.objects.exists()
 
 

@@ -19,7 +19,8 @@ LIMIT = 1_000_000
 
 @transaction.atomic
 def adjust(staff: User, *, user: User, credits: int, reason: str, key: str) -> Transaction:
-    """Give (+) or take (−) credits, once for a `key`. 404 unless staff; 409 `insufficient_credits`; 422."""
+    """Give (+) or take (−) credits, once for a `key`. 404 unless staff; 409 `insufficient_credits`,
+    `idempotency_key_reused`; 422."""
     if not staff.is_staff:
         raise Http404
     keys.check(key)
@@ -30,15 +31,17 @@ def adjust(staff: User, *, user: User, credits: int, reason: str, key: str) -> T
         fields["reason"] = ["must say why"]
     if fields:
         raise invalid("invalid", "The adjustment can't be made.", fields)
+    wallet, why = ledger.wallet(user), reason.strip()[:300]
     posted = ledger.post(
         Transaction.Kind.ADJUSTMENT,
         f"adjustment:{staff.pk}:{key}",
-        {ledger.account(Account.Kind.ADJUSTMENTS): -credits, ledger.wallet(user): credits},
+        {ledger.account(Account.Kind.ADJUSTMENTS): -credits, wallet: credits},
         reference=f"user:{user.pk}",
         user=user,
         actor=staff,
-        reason=reason.strip(),
+        reason=why,
     )
+    keys.same(posted, wallet, credits, reason=why)
     if posted.new:
         audit.info("%s adjusted the wallet of %s by %+d: %s", staff, user, credits, reason.strip())
         debts.repay(user)

@@ -184,10 +184,14 @@ def _post(kind: str, payout: Payout, moves: dict[Account, int]) -> None:
 
 @transaction.atomic
 def to_wallet(user: User, *, credits: int, key: str) -> None:
-    """Spend earnings here instead: earnings → wallet. Debts are repaid by it."""
+    """Spend earnings here instead: earnings → wallet, once for a `key`. Debts are repaid by it. 409
+    `insufficient_credits`, `idempotency_key_reused`. 422 `invalid`."""
+    keys.check(key)
     if credits < 1:
         raise invalid("invalid", "At least 1 credit.", {"credits": ["must be at least 1"]})
-    moves = {ledger.earnings(user): -credits, ledger.wallet(user): credits}
-    reference = f"user:{user.pk}"
-    ledger.post(Transaction.Kind.TRANSFER, f"transfer:{user.pk}:{key}", moves, reference=reference, user=user)
+    wallet, reference = ledger.wallet(user), f"user:{user.pk}"
+    moves = {ledger.earnings(user): -credits, wallet: credits}
+    name = f"transfer:{user.pk}:{key}"
+    posted = ledger.post(Transaction.Kind.TRANSFER, name, moves, reference=reference, user=user)
+    keys.same(posted, wallet, credits)
     debts.repay(user)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.http import Http404
 
 from apps.accounts.models import User
@@ -28,12 +28,16 @@ def purchase(
     `insufficient_credits`, `in_debt`, `idempotency_key_reused`.
     """
     keys.check(key)
+    if not is_id(listing_id):
+        raise Http404("There is no listing with this id.")
     with transaction.atomic():
-        if key and (earlier := Purchase.objects.filter(buyer=user, key=key).first()):
+        wanted = Q(listing=listing_id) | Q(key=key) if key else Q(listing=listing_id)
+        mine = list(Purchase.objects.filter(wanted, buyer=user))
+        if earlier := next((row for row in mine if key and row.key == key), None):
             if earlier.listing_id != listing_id:
                 raise keys.reused()
             return earlier
-        listing = _for_sale(user, listing_id)
+        listing = _for_sale(user, listing_id, bought=bool(mine))
         if expected_price is not None and expected_price != listing.price:
             text = f"The price is {listing.price:,} credits now, not {expected_price:,}. Nothing was charged."
             raise conflict("price_changed", text)
@@ -45,14 +49,14 @@ def has_bought(user: User, listing_id: str) -> bool:
     return Purchase.objects.filter(buyer=user, listing_id=listing_id).exists()
 
 
-def _for_sale(user: User, listing_id: str) -> Listing:
+def _for_sale(user: User, listing_id: str, *, bought: bool) -> Listing:
     rows = Listing.objects.select_related("seller").exclude(status=Listing.Status.DRAFT)
-    listing = rows.filter(pk=listing_id).first() if is_id(listing_id) else None
+    listing = rows.filter(pk=listing_id).first()
     if listing is None:
         raise Http404("There is no listing with this id.")
     if listing.seller_id == user.pk:
         raise conflict("own_listing", "It is your own listing: you can run it without buying it.")
-    if has_bought(user, listing_id):
+    if bought:
         raise conflict("already_bought", "You have bought it already. It is in your studio.")
     if listing.status != Listing.Status.PUBLISHED or listing.seller is None:
         raise conflict("not_for_sale", "It is not for sale any more. Nothing was charged.")
@@ -82,11 +86,8 @@ def _buy(user: User, listing: Listing, key: str | None) -> Purchase:
             return stored
         raise conflict("already_bought", "You have bought it already. It is in your studio.")
     if listing.price and listing.seller:
-        moves: dict[Any, int] = {
-            ledger.wallet(user): -listing.price,
-            ledger.earnings(listing.seller): listing.price - fee,
-            ledger.fees(): fee,
-        }
+        wallet, earnings, fees = ledger.sale(user, listing.seller)
+        moves: dict[Any, int] = {wallet: -listing.price, earnings: listing.price - fee, fees: fee}
         ledger.post(
             Transaction.Kind.PURCHASE,
             f"purchase:{stored.pk}",

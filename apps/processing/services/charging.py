@@ -14,12 +14,26 @@ from django.db.models import F
 
 from apps.accounts.models import User
 from apps.catalog.models import Listing
+from apps.payments import ledger
 from apps.payments.services import holds
 from apps.processing.catalog import App
 from apps.processing.documents import store
 from apps.processing.models import Job
+from marketplace.api import conflict
 
 _SWEPT = 50
+
+
+def balance(user: User) -> int:
+    """What the wallet holds."""
+    return ledger.balance("wallet", user)
+
+
+def agreed(told: int | None, price: int) -> None:
+    """409 `price_changed`, should somebody have been told another price than this one."""
+    if told is not None and told != price:
+        text = f"This costs {price:,} credits now, not {told:,}. Nothing was charged."
+        raise conflict("price_changed", text)
 
 
 def hold(job: Job, app: App, photos: int) -> None:

@@ -43,12 +43,14 @@ class JobRequest:
     image_params: dict[str, dict[str, Any]] = field(default_factory=dict)
     policy: str | None = None  # None: what the cluster uses now
     parallelism: int = 0  # most nodes at once; 0: as many as are free
+    price: int | None = None  # what the user was told that it costs; None: whatever it is
 
 
 @dataclass(frozen=True)
 class Quote:
     images: int
     price: int  # credits
+    balance: int | None  # what the wallet holds; None where nothing is to be paid
     eta_seconds: float | None  # until it would be finished, waiting included; None when no node is alive
     queue_position: int  # 1: next
 
@@ -81,14 +83,16 @@ def quote(user: User, request: JobRequest) -> Quote:
     board = estimates.Board.now()
     waiting = board.waiting()
     seconds = None if waiting.seconds is None else waiting.seconds + plan.work / board.lanes(plan.parallelism)
-    return Quote(len(plan.images), plan.price, seconds, waiting.position)
+    balance = charging.balance(user) if plan.price else None
+    return Quote(len(plan.images), plan.price, balance, seconds, waiting.position)
 
 
 def submit(user: User, request: JobRequest, key: str | None = None) -> Job:
     """A queued job. The same `key` (Idempotency-Key) with the same request gives the same job.
 
-    404: app, folder. 409: `idempotency_key_reused`, `job_removed`, `insufficient_credits`, `in_debt`. 413:
-    `quota_exceeded`. 422: `invalid` (fields), `empty_folder`, `too_many_images`. 429: `too_many` are queued.
+    404: app, folder. 409: `idempotency_key_reused`, `job_removed`, `price_changed`, `insufficient_credits`,
+    `in_debt`. 413: `quota_exceeded`. 422: `invalid` (fields), `empty_folder`, `too_many_images`. 429:
+    `too_many` are queued.
     """
     once.check(key)
     body = once.digest(request) if key else ""
@@ -96,6 +100,7 @@ def submit(user: User, request: JobRequest, key: str | None = None) -> Job:
         return earlier
     _check_room(user)
     plan = _checked(user, request)
+    charging.agreed(request.price, plan.price)
     with locks.owner(user.pk):
         if earlier := _submitted(user, key, body):
             return earlier  # the same key at the same moment: the other request won

@@ -2,6 +2,7 @@
 // question that is no longer asked, and tries again when all preview servers are busy.
 import { ApiError, request } from "../../js/http.js";
 import { Findings } from "./findings.js";
+import { offerTopup } from "./topup.js";
 
 const REST_MS = 150;
 const TRIES = 6;
@@ -14,6 +15,8 @@ export class Preview {
   #abort;
   #key = "";
   #blob = "";
+  #offered; // what the button that costs would ask
+  #keys = new Map(); // a question -> its Idempotency-Key: asked again, it is charged once
 
   /** `showErrors` gets {option: [texts]} and returns those that belong to no option. */
   constructor(config, showErrors) {
@@ -21,6 +24,7 @@ export class Preview {
     this.showErrors = showErrors;
     this.findings = new Findings(config);
     this.rich = config.outputs.some((output) => output !== "image");
+    $("[data-pay-button]")?.addEventListener("click", () => this.#paid());
     $("[data-views]").hidden = $("[data-views]").querySelectorAll("input").length < 2;
     $("[data-views]").addEventListener("change", () => {
       this.#tab();
@@ -74,7 +78,19 @@ export class Preview {
     this.#abort?.abort();
     clearTimeout(this.#timer);
     $("[data-area]").classList.add("is-stale");
+    if (this.config.price) {
+      // Every preview costs: none is made that was not asked for.
+      this.#offered = asked;
+      $("[data-busy]").hidden = true;
+      $("[data-pay]").hidden = false;
+      return;
+    }
     this.#timer = setTimeout(() => this.#run(asked), first ? 0 : REST_MS);
+  }
+
+  #paid() {
+    $("[data-pay]").hidden = true;
+    this.#run(this.#offered);
   }
 
   async #run(params) {
@@ -102,10 +118,12 @@ export class Preview {
     else if (this.photo.file) form.set("file", this.photo.file);
     else form.set("image", this.photo.id);
     form.set("params", JSON.stringify(params));
+    const headers = this.#headers(params);
+    if (this.config.price) form.set("price", this.config.price);
     const accept = this.rich ? "application/json" : "image/*";
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await request(`/api/v1/apps/${this.config.app}/preview`, { method: "POST", form, accept, signal });
+        return await request(`/api/v1/apps/${this.config.app}/preview`, { method: "POST", form, headers, accept, signal });
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== 429 || attempt === TRIES) throw error;
         $("[data-facts]").textContent = "Busy, trying again";
@@ -115,6 +133,13 @@ export class Preview {
         if (signal.aborted) throw new DOMException("", "AbortError");
       }
     }
+  }
+
+  #headers(params) {
+    if (!this.config.price) return {};
+    const question = JSON.stringify([this.photo?.id ?? this.photo?.content, params]);
+    if (!this.#keys.has(question)) this.#keys.set(question, [...crypto.getRandomValues(new Uint32Array(4))].join("-"));
+    return { "Idempotency-Key": this.#keys.get(question) };
   }
 
   async #result(response, began) {
@@ -176,13 +201,16 @@ export class Preview {
 
   #failed(error) {
     const fields = error.fields ?? {};
-    const rest = this.showErrors(fields);
+    // Amounts of a refusal about money stand in its sentence.
+    const rest = error.status === 409 ? {} : this.showErrors(fields);
     $("[data-facts]").textContent = "";
     const others = Object.entries(rest).map(([name, texts]) => `${name}: ${texts.join(" ")}`);
     // What stands at a field need not be said twice.
-    const placed = Object.keys(fields).length > Object.keys(rest).length;
+    const placed = error.status !== 409 && Object.keys(fields).length > Object.keys(rest).length;
     if (!placed || others.length) this.#error([error.message, ...others].join(" "));
+    offerTopup($("[data-error] [data-topup]"), error);
     this.#key = "failed";
+    if (this.config.price) $("[data-pay]").hidden = false;
   }
 
   #error(text) {

@@ -1,5 +1,6 @@
 // "214 photos · 0 credits · about 40 s", and the button that starts the job.
 import { api, ApiError } from "../../js/http.js";
+import { offerTopup } from "./topup.js";
 
 const REST_MS = 400;
 
@@ -9,6 +10,7 @@ export class RunBar {
   #timer;
   #abort;
   #asked = "";
+  #price = null; // as it was shown; nothing else is agreed to
   #key = { body: "", value: "" };
   #folder = "";
 
@@ -42,7 +44,8 @@ export class RunBar {
     this.#asked = text;
     this.#abort?.abort();
     clearTimeout(this.#timer);
-    this.#say("");
+    this.#say();
+    this.#price = null;
     if (!folder) {
       this.button.disabled = true;
       $("[data-run-label]").textContent = "Run";
@@ -55,23 +58,26 @@ export class RunBar {
     this.#timer = setTimeout(() => this.#quote(), REST_MS);
   }
 
-  async #quote() {
+  /** `after`: a refusal that stays to be read beside the new price. */
+  async #quote(after) {
     const abort = (this.#abort = new AbortController());
     try {
       const quote = await api("/api/v1/quotes", { method: "POST", json: this.body(), signal: abort.signal });
-      this.button.disabled = false;
+      this.#price = quote.price;
+      this.button.disabled = short(quote) > 0;
       $("[data-run-label]").textContent = `Run on ${count(quote.images)}`;
       show(quote);
+      this.#say(short(quote) ? lacking(quote) : after);
     } catch (error) {
       if (error.name === "AbortError") return;
       $("[data-quote]").textContent = "";
       this.button.disabled = error.status === 422 || error.status === 404;
-      this.#say(words(error));
+      this.#say(error);
     }
   }
 
   async #run() {
-    const body = this.body();
+    const body = this.#price === null ? this.body() : { ...this.body(), price: this.#price };
     this.button.setAttribute("aria-busy", "true");
     this.button.disabled = true;
     try {
@@ -80,8 +86,9 @@ export class RunBar {
       this.#key = { body: "", value: "" }; // asked for again later, it is another job
       window.location.assign(`/jobs/${job.id}/`);
     } catch (error) {
-      this.#say(words(error));
+      this.#say(error);
       this.#ready();
+      if (error.code === "price_changed") this.#quote(error);
     }
   }
 
@@ -97,8 +104,9 @@ export class RunBar {
     return this.#key.value;
   }
 
-  #say(text) {
-    $("[data-run-error]").textContent = text;
+  #say(error) {
+    $("[data-run-error-text]").textContent = error ? words(error) : "";
+    offerTopup($("[data-run-error] [data-topup]"), error);
   }
 }
 
@@ -107,10 +115,21 @@ function random() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+const short = ({ price, balance }) => Math.max(0, price - (balance ?? price));
+const credits = (n) => (n === 1 ? "1 credit" : `${n.toLocaleString("en")} credits`);
+
+/** What the server would say to a job that costs more than the wallet holds. */
+function lacking(quote) {
+  const missing = short(quote);
+  const message = `${credits(missing)} ${missing === 1 ? "is" : "are"} missing.`;
+  return new ApiError(409, { code: "insufficient_credits", message, fields: { missing: [String(missing)] } });
+}
+
 const count = (n) => (n === 1 ? "1 photo" : `${n.toLocaleString("en")} photos`);
 
-function show({ price, eta_seconds: seconds, queue_position: position }) {
-  const parts = [["", price === 1 ? "1 credit" : `${price} credits`]];
+function show({ price, balance, eta_seconds: seconds, queue_position: position }) {
+  const parts = [["", credits(price)]];
+  if (balance !== null) parts.push(["wallet ", balance.toLocaleString("en")]);
   if (seconds === null) parts.push(["", "waits for a node"]);
   else parts.push(["about ", duration(seconds)]);
   if (position > 1) parts.push(["", `${position - 1} ahead`]);
@@ -131,6 +150,8 @@ function duration(seconds) {
 
 function words(error) {
   if (!(error instanceof ApiError)) return "This page failed at it. Reload it and try again.";
+  // The numbers of a refusal about money stand in its sentence.
+  if (error.status === 409) return error.message;
   const fields = Object.entries(error.fields).map(([name, texts]) => `${name}: ${texts.join(" ")}`);
   return [error.message, ...fields].join(" ");
 }
