@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,8 +15,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::ResourceWarni
 
 
 def _own(api: Api, title: str) -> str:
-    """The listing with this title, bought if it was not."""
-    listing = next(one for one in api.get("/listings", q=title)["items"] if one["title"] == title)
+    """The listing with this title, bought if it was not. Its intake may still be at work."""
+
+    def listed() -> list[dict[str, Any]]:
+        return [one for one in api.get("/listings", q=title)["items"] if one["title"] == title]
+
+    listing = wait_until(listed, 180, f"{title} is for sale")[0]
     answer = api.call("POST", f"/listings/{listing['id']}/purchase", json={"price": listing["price"]})
     assert answer.status_code == 201 or answer.json()["error"]["code"] == "already_bought", answer.text
     return str(listing["id"])
