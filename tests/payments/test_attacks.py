@@ -305,3 +305,43 @@ def test_a_purchase_costs_a_fixed_number_of_queries(alice, bob, django_user_mode
         purchase(alice, sold.pk, expected_price=10, key="k")
     # Two of them begin and release the savepoint of the test, where a request begins and commits.
     assert len(queries) == 18, [query["sql"][:90] for query in queries]
+
+
+def test_more_bought_apps_cost_the_price_list_no_more_queries(alice, alice_web, bob, listing):  # noqa: F811
+    credit(alice, 1000)
+
+    def count() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            page = alice_web.get(reverse("prices")).content.decode()
+        assert f'<td class="num">{PRICE}</td><td class="num">{100 * PRICE}</td>' in page
+        return len(queries)
+
+    count()  # whatever is looked up once for all
+    few = count()
+    for number in range(5):
+        purchase(alice, make_listing(bob, 10, price_per_image=PRICE, title=f"No {number}").pk)
+    assert count() == few
+
+
+def test_a_jobs_page_tells_what_was_held_paid_and_given_back(
+    alice,
+    alice_web,
+    bob,
+    request_of,  # noqa: F811
+    controller,  # noqa: F811
+    engine,  # noqa: F811
+):
+    credit(alice, 3 * PRICE)
+    job = jobs.submit(alice, request_of(3))
+    page = alice_web.get(reverse("job", args=[job.pk])).content.decode()
+    assert f"data-held>{3 * PRICE}<" in page
+    job = run_to_end(controller, engine, job, lambda image: "broken" if image.name == "0001.jpg" else "")
+    good = job.done - job.failed
+    purchase(alice, make_listing(bob, ledger.balance("wallet", alice) - 1, title="Spends the rest").pk)
+
+    page = alice_web.get(reverse("job", args=[job.pk])).content.decode()
+
+    rest = (3 - good) * PRICE
+    for text in ("data-held>0<", f"data-charged>{good * PRICE}<", f"data-returned>{rest}<"):
+        assert text in page
+    assert f"/wallet/top-up/?credits={rest - 1}&amp;next=%2Fjobs%2F{job.pk}%2F" in page

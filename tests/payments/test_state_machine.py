@@ -68,8 +68,12 @@ class Money(RuleBasedStateMachine):
             payouts.connect(person, "http://localhost/")
 
     def teardown(self) -> None:
-        transaction.set_rollback(True)
-        self.outer.__exit__(None, None, None)
+        try:
+            # Once at the end: entries are never changed, so what was wrong before still is.
+            assert list(audit.findings()) == []
+        finally:
+            transaction.set_rollback(True)
+            self.outer.__exit__(None, None, None)
 
     def _topup(self, number: int) -> TopUp | None:
         rows = list(TopUp.objects.order_by("id"))
@@ -182,19 +186,14 @@ class Money(RuleBasedStateMachine):
 
     @invariant()
     def who_owes_has_nothing_to_spend(self):
-        for person in self.people:
-            if ledger.balance("debt", person) < 0:
-                assert ledger.balance("wallet", person) == 0
+        owing = Account.objects.filter(kind="debt", balance__lt=0).values("owner")
+        assert not Account.objects.filter(kind="wallet", owner__in=owing).exclude(balance=0).exists()
 
     @invariant()
     def what_came_in_is_what_top_ups_say(self):
         paid = sum(row.credits - row.taken_back for row in TopUp.objects.filter(granted=True))
         out = sum(row.credits for row in Payout.objects.filter(status="paid"))
         assert ledger.external("sandbox", "sandbox").balance == out - paid
-
-    @invariant()
-    def the_audit_finds_nothing(self):
-        assert list(audit.findings()) == []
 
 
 @pytest.mark.django_db
