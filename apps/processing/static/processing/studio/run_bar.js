@@ -53,7 +53,8 @@ export class RunBar {
       return;
     }
     const photos = this.config.folders[folder] ?? 0;
-    this.button.disabled = photos === 0;
+    // What costs is started at a price that was read.
+    this.button.disabled = photos === 0 || this.config.price > 0;
     $("[data-run-label]").textContent = `Run on ${count(photos)}`;
     this.#timer = setTimeout(() => this.#quote(), REST_MS);
   }
@@ -77,6 +78,7 @@ export class RunBar {
   }
 
   async #run() {
+    if (this.config.price && this.#price === null) return this.#quote(); // the first one failed
     const body = this.#price === null ? this.body() : { ...this.body(), price: this.#price };
     this.button.setAttribute("aria-busy", "true");
     this.button.disabled = true;
