@@ -66,25 +66,25 @@ def test_a_preview_is_made_when_it_is_paid_for_and_a_job_pays_each_result(visit,
 def test_cancelling_gives_back_and_running_the_rest_holds_again(visit, folder, api, shot):
     app = _own(api, "Comic book")
     before, _ = _wallet(api)
-    large = folder(40, width=1600, height=1200)
-    job_id = api.post("/jobs", json={"app": app, "folder": large, "price": 40})["id"]
+    large = folder(16, width=1600, height=1200)
+    job_id = api.post("/jobs", json={"app": app, "folder": large, "price": 16})["id"]
     held = api.job(job_id)["price"]
-    assert held["held"] + held["charged"] == 40
-    wait_until(lambda: 0 < api.job(job_id)["done"] < 30, 60, "some photos are done")
+    assert held["held"] + held["charged"] == 16
+    wait_until(lambda: 0 < api.job(job_id)["done"] < 12, 60, "some photos are done")
     api.post(f"/jobs/{job_id}/cancel", expect=200)
     page = visit(path=f"/jobs/{job_id}/")
     _status(page, "cancelled")
     wait_until(lambda: _wallet(api)[1] == 0, 10, "the rest is given back")
     job = api.job(job_id)
-    assert 0 < job["done"] < 40
+    assert 0 < job["done"] < 16
     page.reload()
-    assert _money(page) == (0, job["done"], 40 - job["done"])
+    assert _money(page) == (0, job["done"], 16 - job["done"])
     assert _wallet(api) == (before - job["done"], 0)
     shot(page, "job-priced-cancelled")
 
     page.get_by_role("button", name="Run the rest").click()
     _status(page, "succeeded")
-    wait_until(lambda: _wallet(api) == (before - 40, 0), 10, "every photo is paid once")
+    wait_until(lambda: _wallet(api) == (before - 16, 0), 10, "every photo is paid once")
 
 
 def test_a_failed_photo_costs_nothing_until_its_retry(visit, folder, api, platform):
