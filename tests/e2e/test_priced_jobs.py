@@ -150,4 +150,4 @@ def _take(page: Page, email: str, credits: int) -> None:
     page.get_by_label("Reason").fill("For a test of an empty wallet")
     page.get_by_role("button", name="Adjust").click()
     page.get_by_role("dialog", name="Adjust this wallet?").get_by_role("button", name="Adjust").click()
-    expect(page.get_by_text(f"was adjusted by -{credits} credits")).to_be_visible()
+    expect(page.get_by_text(f"was adjusted by -{credits:,} credits")).to_be_visible()
