@@ -48,6 +48,7 @@ class App:
     route: str = ""  # where a preview server answers for it; empty: the processor's name
     weights: str = ""  # sha256
     family: str = ""  # of a processor that needs weights: which ones
+    classes: tuple[str, ...] = ()  # that the weights know, in their order
 
     @property
     def runs(self) -> str:

@@ -7,15 +7,20 @@ same job must give a class the same number whatever the filters, and a page must
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from apps.processing.catalog import App
 
 HUES = 12
 _MOST = 10_000  # class numbers that a model can have
 
 
-def known_classes(schema: Mapping[str, Any]) -> list[str]:
-    """The class names that the options of an app offer, in the model's order; empty if it offers none."""
-    part = schema.get("properties", {}).get("classes", {})
+def known_classes(app: App | None) -> list[str]:
+    """The class names of an app's weights in their order, else those that its options offer; empty without."""
+    if app is None or app.classes:
+        return list(app.classes) if app else []
+    part = app.params_schema.get("properties", {}).get("classes", {})
     for option in [part, *part.get("anyOf", ())]:
         names = option.get("items", {}).get("enum")
         if names:

@@ -248,9 +248,8 @@ def result_counts(job: Job) -> Counts:
 
 
 def known_classes_of(job: Job) -> list[str]:
-    """The class names that the job's app offers, in its order; empty if it has none or is gone."""
-    app = catalog.find(job.app)
-    return known_classes(app.params_schema) if app else []
+    """The class names of the job's app, in its order; empty if it has none or is gone."""
+    return known_classes(catalog.find(job.app))
 
 
 def failed_of(job: Job, limit: int = 100) -> list[ResultItem]:

@@ -62,7 +62,7 @@ class Colours:
 
 
 def colours_of(app: App | None) -> Colours:
-    return Colours(places(known_classes(app.params_schema)) if app else {})
+    return Colours(places(known_classes(app)))
 
 
 def takes_photo(app: App | None) -> bool:

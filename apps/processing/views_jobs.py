@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.accounts.models import User
 from apps.payments import queries as money
 from apps.processing import catalog, queries
+from apps.processing.catalog import App
 from apps.processing.models import Job, JobImage
 from apps.processing.services import jobs as service
 from apps.processing.services.states import ACTIVE, FINISHED
@@ -56,14 +57,14 @@ def job_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def job_page(request: HttpRequest, job_id: str) -> HttpResponse:
     job = queries.job_for_page(request.user, job_id)
+    app = catalog.find(job.app)
     context = _live_context(job) | {
-        "options": _options(job),
+        "options": _options(job, app),
         "own_options": job.images.filter(params__isnull=False).count(),
         "events": queries.events_of(job),
     }
     if job.status in FINISHED:
-        context["cards"] = cards(queries.results_page(job, limit=PICTURES).items, job)
-        app = catalog.find(job.app)
+        context["cards"] = cards(queries.results_page(job, limit=PICTURES).items, app)
         counts = queries.result_counts(job).labels
         context["classes"] = count_bars(counts, colours_of(app))[:CLASSES]
         context["class_count"] = len(counts)
@@ -177,9 +178,8 @@ def _lane(lane: queries.Lane, per_block: int, status: str) -> LaneView:
     )
 
 
-def _options(job: Job) -> dict[str, list[tuple[str, Any]]]:
+def _options(job: Job, app: App | None) -> dict[str, list[tuple[str, Any]]]:
     """The job's options in the app's order: those chosen, and those left at their default."""
-    app = catalog.find(job.app)
     properties = app.params_schema.get("properties", {}) if app else {}
     names = sorted(job.params, key=lambda name: list(properties).index(name) if name in properties else -1)
     options: dict[str, list[tuple[str, Any]]] = {"chosen": [], "defaults": []}

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 from apps.drive import storage
 from apps.drive.models import Attachment
 from apps.processing import catalog, queries, shown
+from apps.processing.catalog import App
 from apps.processing.documents import store
 from apps.processing.documents.base import Filters
 from apps.processing.models import Job, JobImage
@@ -68,8 +69,8 @@ def results(request: HttpRequest, job_id: str) -> HttpResponse:
     context = {
         "job": job,
         "page": page,
-        "cards": cards(page.items, job, filters),
-        "groups": _groups(job, filters, list(counts.labels)[:GROUPS], counts.labels) if grouped else [],
+        "cards": cards(page.items, app, filters),
+        "groups": _groups(job, app, filters, counts.labels) if grouped else [],
         "grouped": grouped,
         "counts": counts,
         "found": counts.total if filters == Filters() else store().matching(job.id, filters),
@@ -114,8 +115,7 @@ def result(request: HttpRequest, job_id: str, image_id: str) -> HttpResponse:
     return render(request, "processing/result.html", context)
 
 
-def cards(items: list[queries.ResultItem], job: Job, filters: Filters | None = None) -> list[Card]:
-    app = catalog.find(job.app)
+def cards(items: list[queries.ResultItem], app: App | None, filters: Filters | None = None) -> list[Card]:
     colours, has_before = shown.colours_of(app), shown.takes_photo(app)
     return [card(item, colours, has_before, filters) for item in items]
 
@@ -137,12 +137,13 @@ def card(
     return Card(item, "pair" if item.input and has_before else "picture", [])
 
 
-def _groups(job: Job, filters: Filters, labels: list[str], counts: dict[str, int]) -> list[Group]:
-    """The first photos of each class; the number of queries follows GROUPS, not the photos."""
-    bars = {bar.label: bar for bar in shown.count_bars(counts, shown.colours_of(catalog.find(job.app)))}
+def _groups(job: Job, app: App | None, filters: Filters, counts: dict[str, int]) -> list[Group]:
+    """The first photos of the most frequent classes; the number of queries follows GROUPS, not the photos."""
+    bars = {bar.label: bar for bar in shown.count_bars(counts, shown.colours_of(app))}
+    labels = list(counts)[:GROUPS]
     pages = queries.results_by_label(job, filters, labels, OF_GROUP)
     made = [
-        Group(bars[label], cards(items, job, filters.with_label(label)))
+        Group(bars[label], cards(items, app, filters.with_label(label)))
         for label, items in zip(labels, pages, strict=True)
     ]
     return [group for group in made if group.cards]

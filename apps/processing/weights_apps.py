@@ -34,6 +34,7 @@ def make(processor: App, listing: Listing, *, own: bool) -> App:
         source="own" if own else "purchased",
         price_per_image=0 if own else listing.price_per_image,
         weights=version.weights_sha256,
+        classes=tuple(_classes(version.card)),
     )
 
 

@@ -10,6 +10,7 @@ import zipfile
 import pytest
 import yaml
 
+from apps.processing.catalog import App
 from apps.processing.classes import ClassNumbers, known_classes
 from apps.processing.models import Job, JobImage
 from tests.processing.documents import classified, detected, detection, tell
@@ -230,5 +231,16 @@ def test_two_classes_never_share_a_number():
     ],
 )
 def test_the_classes_that_an_app_offers(part):
-    assert known_classes({"properties": {"classes": part}}) == ["boat", "cat"]
-    assert known_classes({"properties": {"classes": {"type": "array", "items": {"type": "string"}}}}) == []
+    assert known_classes(app_with(part)) == ["boat", "cat"]
+    assert known_classes(app_with({"type": "array", "items": {"type": "string"}})) == []
+
+
+def test_the_classes_of_the_weights_come_before_those_of_the_options():
+    part = {"type": "array", "items": {"enum": ["boat", "cat"]}}
+    assert known_classes(app_with(part, ("zero", "one"))) == ["zero", "one"]
+    assert known_classes(None) == []
+
+
+def app_with(part: dict, classes: tuple[str, ...] = ()) -> App:
+    schema = {"properties": {"classes": part}}
+    return App("finder", "Finder", "", "detection", "1", ("data",), schema, classes=classes)

@@ -14,9 +14,11 @@ import jobfolder
 from apps.catalog.models import Listing, Version
 from apps.payments.models import Purchase
 from apps.processing import catalog, folders
+from apps.processing.classes import known_classes
 from apps.processing.models import Job
 from apps.processing.services import jobs, previews
 from apps.processing.services.jobs import JobRequest
+from apps.processing.shown import colours_of
 from apps.processing.weights_apps import specialise
 from marketplace.api import ApiError
 from tests.drive.photos import photo
@@ -235,3 +237,22 @@ def test_apps_take_one_query_for_all_weights(alice, listing, django_assert_num_q
         add_version(made, 1, f"{number}" * 64)
     with django_assert_num_queries(1):
         assert len(catalog.apps_for(alice)) == 7
+
+
+def test_classes_of_a_classifier_have_colours_of_their_own(alice, apps):
+    """Its options list no classes, so their places come from the card."""
+    entries = json.loads(apps.read_text())["processors"]
+    processor = DETECTOR | {"name": "classifier", "family": "classifier", "kind": "classification"}
+    processor |= {"params_schema": {"type": "object", "properties": {}}}
+    apps.write_text(json.dumps({"processors": [*entries, processor]}))
+    listing = Listing.objects.create(
+        seller=alice, title="Digits", family="classifier", kind="classification"
+    )
+    version = add_version(listing, 1, OLD)
+    digits = [str(number) for number in range(10)]
+    Version.objects.filter(pk=version.pk).update(card={"task": "classification", "classes": digits})
+
+    app = catalog.app_for(alice, listing.pk)
+
+    assert known_classes(app) == digits
+    assert len(set(colours_of(app).hues.values())) == len(digits)
