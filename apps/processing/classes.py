@@ -17,7 +17,7 @@ _MOST = 10_000  # class numbers that a model can have
 
 
 def known_classes(app: App | None) -> list[str]:
-    """The class names of an app's weights in their order, else those that its options offer; empty without."""
+    """The class names of the weights in their order, else those that the options offer; empty without."""
     if app is None or app.classes:
         return list(app.classes) if app else []
     part = app.params_schema.get("properties", {}).get("classes", {})

@@ -23,6 +23,14 @@ class Rejected(Exception):
         self.message = message
 
 
+def labels_mismatch(classes: int, given: int) -> Rejected:
+    return Rejected(
+        "labels_mismatch",
+        f"The model knows {classes} classes, but {given} names were given. "
+        "Give one name a class, in the order of the network's outputs.",
+    )
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """What the safe loader made of an upload.

@@ -12,7 +12,7 @@ import onnx
 from onnx import ModelProto
 
 from model_images.converter import bounds, fitting, onnxfile, shapes, stock, trial
-from model_images.converter.architecture import Rejected
+from model_images.converter.architecture import Rejected, labels_mismatch
 from model_images.converter.fitting import Told
 from model_images.converter.shapes import Signature
 from model_images.converter.steps import CONVERTED, WEIGHTS, write_json
@@ -41,6 +41,8 @@ def check(out: Path) -> dict[str, Any]:
     _note(scan, "shapes", "bounded, with the example input")
     _try(out / CONVERTED, meta, signature, example)
     _note(scan, "trial run", f"input {example.shape}, output as the family needs")
+    if embedded is None and (assumed := fitting.preparation(meta)):
+        scan.append({"check": "preparation", "result": "assumed", "detail": assumed})
     if facts["kind"] != "onnx":
         _note(scan, "unpickling", "only tensors and inert stand-ins; nothing was run")
 
@@ -92,9 +94,7 @@ def _labelled(meta: WeightsMeta, labels: list[str] | None) -> WeightsMeta:
     if labels is None:
         return meta
     if meta.classes and len(labels) != len(meta.classes):
-        raise Rejected(
-            "bad_labels", f"The model knows {len(meta.classes)} classes, but {len(labels)} labels were given."
-        )
+        raise labels_mismatch(len(meta.classes), len(labels))
     return meta.model_copy(update={"classes": tuple(labels)})
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from model_images.converter.architecture import Rejected
+from model_images.converter.architecture import Rejected, labels_mismatch
 from model_images.converter.shapes import Signature
 from model_images.runtime.contract import Tensor
 from model_images.runtime.metadata import Family, InputMeta, Output, Task, WeightsMeta
@@ -69,6 +69,27 @@ def input_meta(family: Family, signature: Signature, told: Told) -> InputMeta:
     return InputMeta(**(base | side), **usual, **(crop if channels == 3 else {"resize": "stretch"}))
 
 
+def preparation(meta: WeightsMeta) -> str:
+    """How a photo is taken to become the input where the file doesn't say: empty where every export of the
+    family does it alike. A network trained with other numbers runs, and answers worse."""
+    if meta.task == "detection" or meta.input.latent:
+        return ""
+    given = meta.input
+    ways = {
+        "crop": "its shorter side scaled, the central part cut out",
+        "stretch": "scaled to the input's size",
+    }
+    numbers = "values 0 to 1"
+    if any(given.mean) or set(given.std) != {1.0}:
+        mean, std = (", ".join(f"{v:g}" for v in values) for values in (given.mean, given.std))
+        numbers += f", minus the mean {mean}, divided by {std}"
+    return (
+        f"The file doesn't say how photos are prepared. Taken is what is usual: {given.color}, "
+        f"{ways.get(given.resize, 'the photo as it is')}, {numbers}. "
+        "If it was trained otherwise, write the property pixelyard.weights into it and upload it again."
+    )
+
+
 def signed(meta: InputMeta) -> InputMeta:
     """The same input, but from -1 to 1: what networks that answer so were trained with."""
     half = (0.5,) * meta.channels
@@ -79,7 +100,7 @@ def weights_meta(
     family: Family, given: InputMeta, example: Tensor, output: Tensor, told: Told
 ) -> WeightsMeta:
     """What the output is, from the answer to an example. Raises Rejected: wrong_output, wrong_task,
-    nms_included, labels_needed, bad_labels."""
+    nms_included, labels_needed, labels_mismatch."""
     source = "ONNX" + (
         f" ({told.properties['description'][:100]})" if told.properties.get("description") else ""
     )
@@ -157,9 +178,7 @@ def _classifier(common: dict[str, Any], output: Tensor, told: Told) -> WeightsMe
 def _classes(told: Told, count: int) -> tuple[str, ...]:
     if told.labels is not None:
         if len(told.labels) != count:
-            raise Rejected(
-                "bad_labels", f"The model knows {count} classes, but {len(told.labels)} labels were given."
-            )
+            raise labels_mismatch(count, len(told.labels))
         return tuple(told.labels)
     names = _names(told.properties.get("names", ""))
     if len(names) == count:

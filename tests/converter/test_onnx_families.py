@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from onnx import helper
@@ -64,6 +66,25 @@ def test_classifier_takes_the_usual_normalisation(tmp_path):
     assert meta.input.mean == (0.485, 0.456, 0.406)
 
 
+def assumed(folder) -> list[str]:
+    scan = json.loads((folder / "check.json").read_text())["scan"]
+    return [entry["detail"] for entry in scan if entry["result"] == "assumed"]
+
+
+def test_what_was_assumed_of_a_plain_file_is_told(tmp_path):
+    check(tmp_path / "plain", models.classifier(), "classifier", ["a", "b", "c"])
+    (told,) = assumed(tmp_path / "plain")
+    assert "minus the mean 0.485, 0.456, 0.406, divided by 0.229, 0.224, 0.225" in told
+
+    own = WeightsMeta(
+        family="classifier", task="classification", output="logits", classes=("a", "b", "c"),
+        input=InputMeta(width=32, height=32),
+    )  # fmt: skip
+    check(tmp_path / "own", models.classifier(**{KEY: own.model_dump_json()}), "classifier")
+    check(tmp_path / "boxes", models.detector(names=NAMES), "yolov5")
+    assert assumed(tmp_path / "own") == assumed(tmp_path / "boxes") == []
+
+
 def test_classifier_that_ends_in_softmax_gives_probabilities(tmp_path):
     meta = check(tmp_path, models.classifier(softmax=True, names=str(["a", "b", "c"])), "classifier")
 
@@ -104,7 +125,7 @@ def test_documentation_strings_are_dropped(tmp_path):
     ("made", "family", "labels", "code"),
     [
         (models.classifier(), "classifier", None, "labels_needed"),
-        (models.classifier(), "classifier", ["a"], "bad_labels"),
+        (models.classifier(), "classifier", ["a"], "labels_mismatch"),
         (models.detector(), "yolov5", None, "labels_needed"),
         (models.detector(names=NAMES, task="segment"), "yolov5", None, "wrong_task"),
         (models.classifier(), "yolov5", None, "wrong_output"),

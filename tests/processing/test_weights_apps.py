@@ -245,9 +245,7 @@ def test_classes_of_a_classifier_have_colours_of_their_own(alice, apps):
     processor = DETECTOR | {"name": "classifier", "family": "classifier", "kind": "classification"}
     processor |= {"params_schema": {"type": "object", "properties": {}}}
     apps.write_text(json.dumps({"processors": [*entries, processor]}))
-    listing = Listing.objects.create(
-        seller=alice, title="Digits", family="classifier", kind="classification"
-    )
+    listing = Listing.objects.create(seller=alice, title="Digits", family="classifier", kind="classification")
     version = add_version(listing, 1, OLD)
     digits = [str(number) for number in range(10)]
     Version.objects.filter(pk=version.pk).update(card={"task": "classification", "classes": digits})

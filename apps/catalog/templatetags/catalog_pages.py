@@ -75,8 +75,20 @@ def input_words(card: dict[str, Any]) -> str:
 
 @register.filter
 def sample_numbers(version: Version) -> list[dict[str, Any]]:
+    """The samples of the card: {number, source, made}, `made` in words: `on cat.jpg`, `from noise`."""
     samples = version.card.get("samples", [])
-    return [sample for sample in samples if isinstance(sample, dict) and "number" in sample]
+    return [
+        sample | {"made": f"on {sample['source']}" if sample.get("source") else "from noise"}
+        for sample in samples
+        if isinstance(sample, dict) and "number" in sample
+    ]
+
+
+@register.filter
+def needs_a_look(scan: Any) -> list[dict[str, Any]]:
+    """What the scan found that its seller and buyers should know."""
+    entries = scan if isinstance(scan, list) else []
+    return [entry for entry in entries if isinstance(entry, dict) and entry.get("result") != "ok"]
 
 
 @register.filter

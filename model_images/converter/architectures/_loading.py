@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import nn
 
-from model_images.converter.architecture import Rejected
+from model_images.converter.architecture import Rejected, labels_mismatch
 
 _NAMED = 4  # keys told in a refusal
 _COUNTERS = ".num_batches_tracked"  # of no use once trained, and missing from old files
@@ -90,11 +90,7 @@ def checked_labels(labels: Sequence[str] | None, classes: int) -> tuple[str, ...
             "Give their names in the order of the network's outputs, one a line.",
         )
     if len(labels) != classes:
-        raise Rejected(
-            "labels_mismatch",
-            f"The network has {classes} classes, but {len(labels)} names were given. "
-            "Give one name a class, in the order of the network's outputs.",
-        )
+        raise labels_mismatch(classes, len(labels))
     return tuple(labels)
 
 
