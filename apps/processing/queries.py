@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from django.core.cache import cache
 from django.db.models import Prefetch, Q, QuerySet
+from redis import RedisError
 
 from apps.accounts.models import User
 from apps.drive.models import Image
@@ -21,6 +24,8 @@ from apps.processing.services.estimates import Board
 from apps.processing.services.states import ACTIVE
 from marketplace.prepared import Prepared
 
+log = logging.getLogger(__name__)
+COUNTS_SECONDS = 24 * 3600  # for which the counts of a finished job are kept
 ORDERS = ("created", "-created", "finished", "-finished", "status", "-status")
 _LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
 
@@ -244,7 +249,20 @@ def results_by_label(job: Job, filters: Filters, labels: Sequence[str], limit: i
 
 
 def result_counts(job: Job) -> Counts:
-    return store().counts(job.id)
+    """Of a finished job they are counted once: nothing is added to its documents but by a retry, which is
+    another attempt. Should the cache be gone, they are counted."""
+    if job.finished is None:
+        return store().counts(job.id)
+    key = f"counts:{job.id}:{job.attempt}:{job.done}"
+    try:
+        kept = cache.get(key)
+        if kept is None:
+            kept = store().counts(job.id)
+            cache.set(key, kept, COUNTS_SECONDS)
+    except RedisError as error:
+        log.warning("counts are not kept: %s", error)
+        kept = store().counts(job.id)
+    return kept
 
 
 def known_classes_of(job: Job) -> list[str]:

@@ -12,7 +12,6 @@ a digit works too. A minute or two on one core; seeds are fixed.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -108,7 +107,7 @@ def train(known: Split, epochs: int, *, width: int = 16) -> tuple[nn.Module, lis
             total += loss.item()
         losses.append(total / steps)
         if epoch % 10 == 0:
-            _say(f"epoch {epoch}: loss {losses[-1]:.3f}")
+            shipping.say(f"epoch {epoch}: loss {losses[-1]:.3f}")
     return network.eval(), losses
 
 
@@ -173,16 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     known, held_out = digits()
     network, _ = train(known, options.epochs)
     measured = quality(network, held_out)
-    _say(str(measured))
-    path = shipping.ship(
-        network, torch.zeros(1, 1, SIDE, SIDE), batch_axes(), meta(measured), CARD, options.out
-    )
-    _say(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    shipping.say(str(measured))
+    shipping.ship(network, torch.zeros(1, 1, SIDE, SIDE), batch_axes(), meta(measured), CARD, options.out)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,4 +56,11 @@ def ship(
     }
     text = json.dumps(told, indent=2, ensure_ascii=False)
     path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    say(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
     return path
+
+
+def say(text: str) -> None:
+    """At once, for who waits for a training."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -11,7 +11,6 @@ only: cat and china. Minutes on two cores; seeds are fixed, and the same machine
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -139,7 +138,7 @@ def train(
             _teach(judge, judges, photo, target, painted.detach())
         losses.append(difference.item())
         if step % 100 == 0:
-            _say(f"step {step}: difference {np.mean(losses[-100:]):.4f}")
+            shipping.say(f"step {step}: difference {np.mean(losses[-100:]):.4f}")
     return generator.to(memory_format=torch.contiguous_format).eval(), losses
 
 
@@ -241,19 +240,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     known = pairs(photos(TRAINING), VARIANTS, np.random.default_rng(SEED))
-    _say(f"{len(known)} pairs")
+    shipping.say(f"{len(known)} pairs")
     generator, _ = train(known, options.steps)
     measured = quality(generator, photos(HELD_OUT))
-    _say(str(measured))
-    path = shipping.ship(
-        generator, torch.zeros(1, 3, 256, 256), image_axes(), meta(measured), CARD, options.out
-    )
-    _say(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    shipping.say(str(measured))
+    shipping.ship(generator, torch.zeros(1, 3, 256, 256), image_axes(), meta(measured), CARD, options.out)
 
 
 if __name__ == "__main__":

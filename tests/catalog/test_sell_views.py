@@ -62,6 +62,20 @@ def test_every_state_has_its_page(alice_web, alice, draft, upload_version, ready
     assert reverse("market-sample", args=[version.pk, 1]) in done
 
 
+def test_card_says_what_was_assumed_and_what_came_from_noise(alice_web, draft, ready, converter):
+    scan = [{"check": "preparation", "result": "assumed", "detail": "Taken is what is usual."}]
+    noise = {"compared": {"max_difference": 0.1, "image": ""}, "samples": [{"source": "", "file": "cat.jpg"}]}
+    converter.card |= {"scan": [*converter.card["scan"], *scan], **noise}
+    ready()
+
+    page = alice_web.get(f"/sell/{draft.pk}/").content.decode()
+
+    alert = page.partition('class="alert alert--warn"')[2].partition("</p>")[0]
+    assert "Taken is what is usual." in alert
+    assert 'alt="Sample output from noise"' in page
+    assert "for the same noise" in page
+
+
 def test_live_part_swaps_what_depends_on_it(alice_web, draft, ready):
     ready()
 

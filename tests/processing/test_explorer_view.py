@@ -7,9 +7,12 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.core.cache import caches
+from django.utils import timezone
+from redis import RedisError
 
 from apps.drive.models import Image
-from apps.processing import catalog
+from apps.processing import catalog, queries
 from apps.processing.models import Job, JobImage
 from apps.processing.shown import colours_of, takes_photo
 from tests.processing.conftest import SCHEMA, _processor
@@ -313,3 +316,33 @@ def test_one_result_costs_the_same(alice, alice_web, submit, query, django_asser
 
 def test_anothers_results_are_not_there(bob_web, job):
     assert bob_web.get(f"/jobs/{job.pk}/results/?label=cat").status_code == 404
+
+
+def test_counts_of_a_finished_job_are_made_once(alice, submit, django_assert_num_queries):
+    job = submit(alice, count=5, app="finder")
+    tell(job, FOUND)
+    queries.result_counts(job)
+    with django_assert_num_queries(4):  # while it runs they change
+        queries.result_counts(job)
+
+    job.finished, job.done = timezone.now(), 5
+    first = queries.result_counts(job)
+    with django_assert_num_queries(0):
+        assert queries.result_counts(job) == first
+    assert (first.labels, first.failed) == ({"boat": 2, "cat": 2}, 1)
+
+    tell(job, [*FOUND[:4], detected(detection("cat", 0.4, class_id=1))])
+    job.attempt += 1  # a retry
+    assert queries.result_counts(job).labels == {"cat": 3, "boat": 1}
+
+
+@pytest.mark.parametrize("broken", ["get", "set"])
+def test_without_the_cache_counts_are_counted(alice, submit, monkeypatch, broken):
+    def gone(*_, **__):
+        raise RedisError("gone")
+
+    job = submit(alice, count=5, app="finder")
+    tell(job, FOUND)
+    job.finished = timezone.now()
+    monkeypatch.setattr(type(caches["default"]), broken, gone)
+    assert queries.result_counts(job).total == 5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -34,19 +34,23 @@ def class_count(checkpoint: Checkpoint, last_layer: str, title: str) -> int:
 
 
 def built(
-    network: nn.Module,
+    network: Callable[[int], nn.Module],
     checkpoint: Checkpoint,
     labels: Sequence[str] | None,
     *,
+    last_layer: str,
     name: str,
     title: str,
-    classes: int,
     meta: InputMeta,
     dropped: str | None = None,
 ) -> Built:
-    """Strictly loaded, and described. Raises Rejected."""
+    """`network` of as many classes as the last layer tells apart, strictly loaded, and described. Raises
+    Rejected."""
+    classes = class_count(checkpoint, last_layer, title)
+    with torch.device("meta"):
+        made = network(classes)
     named = checked_labels(labels, classes)
-    module = strictly_loaded(network, checkpoint.state, title, dropped=dropped)
+    module = strictly_loaded(made, checkpoint.state, title, dropped=dropped)
     return Built(
         module=module,
         example=torch.zeros(1, 3, meta.height or 224, meta.width or 224),

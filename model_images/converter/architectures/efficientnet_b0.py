@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from model_images.converter.architecture import Architecture, Built, Checkpoint
-from model_images.converter.architectures._classifiers import built, class_count, convolved, cropped
+from model_images.converter.architectures._classifiers import built, convolved, cropped
 from model_images.converter.architectures._loading import shape
 
 # how much wider inside, side of the depthwise kernel, stride of the first, channels made, blocks (table 1)
@@ -97,15 +97,12 @@ class EfficientNetB0Architecture(Architecture):
         )
 
     def build(self, checkpoint: Checkpoint, labels: Sequence[str] | None) -> Built:
-        classes = class_count(checkpoint, "classifier.1", self.title)
-        with torch.device("meta"):
-            network = EfficientNetB0(classes)
         return built(
-            network,
+            EfficientNetB0,
             checkpoint,
             labels,
+            last_layer="classifier.1",
             name=self.name,
             title=self.title,
-            classes=classes,
             meta=cropped(224, 256),
         )

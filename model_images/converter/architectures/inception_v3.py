@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from model_images.converter.architecture import Architecture, Built, Checkpoint
-from model_images.converter.architectures._classifiers import built, class_count
+from model_images.converter.architectures._classifiers import built
 from model_images.converter.architectures._loading import shape
 from model_images.runtime.metadata import InputMeta
 
@@ -194,16 +194,13 @@ class InceptionV3Architecture(Architecture):
         return shape(state, "Conv2d_1a_3x3.conv.weight") == (32, 3, 3, 3) and "fc.weight" in state
 
     def build(self, checkpoint: Checkpoint, labels: Sequence[str] | None) -> Built:
-        classes = class_count(checkpoint, "fc", self.title)
-        with torch.device("meta"):
-            network = InceptionV3(classes)
         return built(
-            network,
+            InceptionV3,
             checkpoint,
             labels,
+            last_layer="fc",
             name=self.name,
             title=self.title,
-            classes=classes,
             meta=_META,
             dropped=r"AuxLogits\.",
         )

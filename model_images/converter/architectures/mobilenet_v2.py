@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from model_images.converter.architecture import Architecture, Built, Checkpoint
-from model_images.converter.architectures._classifiers import built, class_count, convolved, cropped
+from model_images.converter.architectures._classifiers import built, convolved, cropped
 from model_images.converter.architectures._loading import shape
 
 # how much wider inside, channels made, blocks, stride of the first (table 2 of the paper)
@@ -80,15 +80,12 @@ class MobileNetV2Architecture(Architecture):
         )
 
     def build(self, checkpoint: Checkpoint, labels: Sequence[str] | None) -> Built:
-        classes = class_count(checkpoint, "classifier.1", self.title)
-        with torch.device("meta"):
-            network = MobileNetV2(classes)
         return built(
-            network,
+            MobileNetV2,
             checkpoint,
             labels,
+            last_layer="classifier.1",
             name=self.name,
             title=self.title,
-            classes=classes,
             meta=cropped(224, 256),
         )

@@ -6,12 +6,13 @@ In ResNet 50 the 3×3 convolution of a block has the stride, as in torchvision (
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import nn
 
 from model_images.converter.architecture import Architecture, Built, Checkpoint, Rejected
-from model_images.converter.architectures._classifiers import built, class_count, cropped
+from model_images.converter.architectures._classifiers import built, cropped
 from model_images.converter.architectures._loading import numbers, shape
 
 # blocks in each of the four stages, and whether a block is a bottleneck
@@ -121,16 +122,13 @@ class TorchvisionResnetArchitecture(Architecture):
     def build(self, checkpoint: Checkpoint, labels: Sequence[str] | None) -> Built:
         kind = _kind(checkpoint.state)
         stages, bottleneck = _KINDS[kind]
-        classes = class_count(checkpoint, "fc", self.title)
-        with torch.device("meta"):
-            network = ResNet(stages, bottleneck, classes)
         return built(
-            network,
+            partial(ResNet, stages, bottleneck),
             checkpoint,
             labels,
+            last_layer="fc",
             name=kind,
             title=f"ResNet {kind.removeprefix('resnet')}",
-            classes=classes,
             meta=cropped(224, 256),
         )
 
