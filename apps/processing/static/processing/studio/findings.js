@@ -62,6 +62,19 @@ export class Findings {
     this.#data = null;
   }
 
+  /** The photo alone, while nobody has asked for what is in it. */
+  photo(photo) {
+    if (this.detects) {
+      this.finder.photo(photo.content, photo.name);
+      this.finder.show({ width: photo.width, height: photo.height, detections: [] });
+      $("[data-finder-count]").textContent = "";
+    } else if (this.config.kind === "classification") {
+      $("[data-class-photo]").src = photo.content;
+      $("[data-class-photo]").alt = photo.name;
+      $("[data-class-bars]").replaceChildren();
+    }
+  }
+
   #boxes() {
     const found = (this.#data?.detections ?? []).map((one) => ({ ...one, hue: hueOf(one.label, this.config.hues) }));
     const [width, height] = this.#size(found);

@@ -41,6 +41,7 @@ export class Preview {
     $("[data-facts]").textContent = "";
     this.#tab();
     if (!photo) return;
+    if (this.config.price) this.findings.photo(photo);
     if ($("[data-probe]")) $("[data-probe]").src = photo.content;
     const [before, after] = [$("[data-before]"), $("[data-after]")];
     after.removeAttribute("src");
