@@ -136,6 +136,17 @@ def test_a_retry_holds_only_what_is_left(alice, request_of, controller, engine):
     assert _balances(alice) == (72, 0)
 
 
+def test_a_retry_keeps_the_fee_of_the_submit(alice, request_of, controller, engine, settings):  # noqa: F811
+    credit(alice, 100)
+    settings.PLATFORM_FEE_PERCENT = 10
+    job = run_to_end(controller, engine, jobs.submit(alice, request_of(4)), lambda image: "broken")
+
+    settings.PLATFORM_FEE_PERCENT = 50
+    jobs.retry(alice, job.pk)
+
+    assert [*Hold.objects.order_by("pk").values_list("fee_percent", flat=True)] == [10, 10]
+
+
 def test_a_retry_without_credits_changes_nothing(alice, bob, request_of, controller, engine):  # noqa: F811
     credit(alice, 28)
     job = run_to_end(controller, engine, jobs.submit(alice, request_of(4)), lambda image: "broken")

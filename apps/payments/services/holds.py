@@ -44,8 +44,10 @@ def open_hold(
     seller: User | None,
     title: str = "",
     digest: str = "",
+    fee_percent: int | None = None,
 ) -> Hold:
-    """Set aside `units` × `unit_price`. The same reference once. 409: `insufficient_credits`, `in_debt`."""
+    """Set aside `units` × `unit_price`. The same reference once. `fee_percent`: the platform's part, today's
+    unless it was agreed earlier. 409: `insufficient_credits`, `in_debt`."""
     if earlier := locks.row(Hold, reference=reference):
         return earlier
     debts.refuse_if_any(user)
@@ -55,7 +57,7 @@ def open_hold(
         seller=seller,
         title=title[:200],
         unit_price=unit_price,
-        fee_percent=settings.PLATFORM_FEE_PERCENT,
+        fee_percent=settings.PLATFORM_FEE_PERCENT if fee_percent is None else fee_percent,
         units=units,
         digest=digest,
     )
@@ -65,6 +67,11 @@ def open_hold(
     moves = {ledger.wallet(user): -units * unit_price, ledger.held(user): units * unit_price}
     _post(Transaction.Kind.HOLD, hold, f"hold:{reference}", moves)
     return stored
+
+
+def fee_of(reference: str) -> int | None:
+    """The platform's part, in percent, that a hold was opened with; None without one."""
+    return Hold.objects.filter(reference=reference).values_list("fee_percent", flat=True).first()
 
 
 @transaction.atomic

@@ -48,6 +48,8 @@ def hold(job: Job, app: App, photos: int) -> None:
         unit_price=job.price_per_image,
         seller=_seller(app),
         title=f"{app.title} over {job.folder_name}",
+        # A job keeps the fee of its first attempt, as it keeps its price.
+        fee_percent=holds.fee_of(_reference(job, 1)) if job.attempt > 1 else None,
     )
     Job.objects.filter(pk=job.pk).update(price_held=held.left)
     job.price_held = held.left
@@ -101,8 +103,8 @@ def preview(user: User, app: App, key: str | None, digest: str) -> AbstractConte
     )
 
 
-def _reference(job: Job) -> str:
-    return f"job:{job.pk}:{job.attempt}"
+def _reference(job: Job, attempt: int | None = None) -> str:
+    return f"job:{job.pk}:{attempt or job.attempt}"
 
 
 def _seller(app: App) -> User | None:
