@@ -13,16 +13,16 @@ from tests.converter.checks import check
 
 
 @pytest.mark.parametrize(
-    ("made", "family", "labels", "parameters"),
+    ("made", "family", "labels", "parameters", "assumes"),
     [
-        (models.detector(side=64), "yolov5", ["a", "b"], 3 * 3 * 7 * 3 + 7),
-        (models.generator(factor=2), "gan", None, 3 * 3 + 4),
-        (models.dcgan(), "gan", None, 16 * 3 * 8 * 8),
-        (models.classifier(), "classifier", ["a", "b", "c"], 9),
+        (models.detector(side=64), "yolov5", ["a", "b"], 3 * 3 * 7 * 3 + 7, False),
+        (models.generator(factor=2), "gan", None, 3 * 3 + 4, True),
+        (models.dcgan(), "gan", None, 16 * 3 * 8 * 8, False),
+        (models.classifier(), "classifier", ["a", "b", "c"], 9, True),
     ],
     ids=["detector", "enlarger", "noise", "classifier"],
 )
-def test_card_tells_what_was_measured(tmp_path, monkeypatch, made, family, labels, parameters):
+def test_card_tells_what_was_measured(tmp_path, monkeypatch, made, family, labels, parameters, assumes):
     monkeypatch.setattr(measuring, "RUNS", 3)
     check(tmp_path, made, family, labels)
 
@@ -33,13 +33,13 @@ def test_card_tells_what_was_measured(tmp_path, monkeypatch, made, family, label
     assert card["parameters"] == parameters
     assert card["latency_ms"]["1"] > 0
     assert card["latency_ms"]["2"] > 0
-    assert [entry["check"] for entry in card["scan"]] == [
-        "operators",
-        "files",
-        "structure",
-        "shapes",
-        "trial run",
-    ]
+    checks = ["operators", "files", "structure", "shapes", "trial run"]
+    assert [entry["check"] for entry in card["scan"] if entry["result"] == "ok"] == checks
+    # A plain file does not say how its photos are prepared; a detector's layout leaves no
+    # choice, and noise is no photo.
+    assumed = [entry["check"] for entry in card["scan"] if entry["result"] == "assumed"]
+    assert assumed == (["preparation"] if assumes else [])
+    assert len(card["scan"]) == len(checks) + len(assumed)
     assert len(card["samples"]) == 3
     for sample in card["samples"]:
         assert read_header((tmp_path / sample["file"]).read_bytes()).format == "jpeg"
