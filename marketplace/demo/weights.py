@@ -2,7 +2,8 @@
 
 They go the way of every upload: a draft, a version, intake by the converter, and then to the market. Intake
 runs in the background after the start. What is there already is left alone; sample weights that have changed
-since become a new version.
+since become a new version. A picture of the seller's comes with a new listing and with no other: who removes
+it, or puts up another, is not overruled at the next start.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.catalog import tasks
 from apps.catalog.models import Listing, Version
-from apps.catalog.services import listings, versions
+from apps.catalog.services import listings, pictures, versions
 from apps.catalog.services.versions import VersionRequest
 
 SECOND = ("studio@example.org", "Lina Lens")  # a second seller, so that the market has more than one
 OF_SECOND = {"comic"}
+PICTURES = Path(__file__).with_name("pictures")  # <slug>.jpg
 
 
 def seed(seller: User, folder: Path | None = None) -> list[Listing]:
@@ -64,9 +66,18 @@ def _listing(owner: User, slug: str, told: dict[str, Any], weights: Path) -> Lis
                 commercial_use=True,
             )
             Listing.objects.filter(pk=listing.pk).update(origin=origin)
+            _picture(owner, listing, slug)
     _version(listing, told, weights)
     tasks.publish_if_ready(listing.pk)
     return listing
+
+
+def _picture(owner: User, listing: Listing, slug: str) -> None:
+    """The stock photos that samples are made of may have nothing on them that the weights look for."""
+    path = PICTURES / f"{slug}.jpg"
+    if path.is_file():
+        with path.open("rb") as file:
+            pictures.add(owner, listing, file)
 
 
 def _version(listing: Listing, told: dict[str, Any], weights: Path) -> None:

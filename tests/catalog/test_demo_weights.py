@@ -9,7 +9,7 @@ import pytest
 from apps.accounts.models import User
 from apps.catalog import tasks
 from apps.catalog.models import Listing, Version
-from apps.catalog.services import intake, listings
+from apps.catalog.services import intake, listings, pictures
 from marketplace.demo import weights
 
 TOLD = {"title": "Comic", "description": "Paints.", "family": "gan", "price": 300, "price_per_image": 1}
@@ -77,3 +77,19 @@ def test_changed_weights_are_a_new_version(seed, samples, queued):
 
     assert len(queued) == 1
     assert Version.objects.get(pk=queued[0]).number == 2
+
+
+def test_the_shape_finder_has_a_picture_of_shapes_that_stays_removed(alice, seed, samples):
+    (samples / "shapes.json").write_text(json.dumps(TOLD | {"title": "Shapes", "family": "yolov5"}))
+    (samples / "shapes.onnx").write_bytes(b"shapes")
+    seed()
+    seed()
+    shapes = Listing.objects.get(title="Shapes")
+    picture = shapes.pictures.get()
+    assert (picture.width, picture.height) == (600, 400)
+    assert not Listing.objects.get(title="Digits").pictures.exists()
+
+    pictures.remove(alice, picture.pk)
+    seed()
+
+    assert not shapes.pictures.exists()
