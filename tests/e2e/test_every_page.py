@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.api_client import Api, wait_until
 from tests.e2e.conftest import Size, assert_fits
 from tests.platform_fixture import Platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
+MARKET = {
+    "market-page": "/market/",
+    "market-nothing": "/market/?q=no+such+listing",
+    "listing": "/market/{listing}/",
+    "seller-page": "/market/sellers/{seller}/",
+}
+MONEY = {
+    "wallet": "/wallet/",
+    "top-up": "/wallet/top-up/",
+    "price-list": "/wallet/prices/",
+    "earnings": "/wallet/earnings/",
+}
 GUEST = {
     "landing-page": "/",
     "log-in": "/account/login/",
@@ -17,7 +32,7 @@ GUEST = {
     "reset-password": "/account/password/reset/",
     "nothing-shared": "/s/nothing/",
     "not-found": "/nowhere/",
-}
+} | MARKET
 BUYER = {
     "drive": "/drive/",
     "folder": "/drive/{folder}/",
@@ -40,12 +55,25 @@ BUYER = {
     "account-password": "/account/password/change/",
     "account-tokens": "/account/tokens/",
     "account-delete": "/account/delete/",
+    "sell-empty": "/sell/",
+    "bought": "/market/bought/",
+    "buy-page": "/market/{listing}/buy/",
+    **MARKET,
+    **MONEY,
 }
+SELLER = {
+    "sell-page": "/sell/",
+    "sell-new": "/sell/new/",
+    "sell-listing": "/sell/{listing}/",
+    "own-listing": "/market/{listing}/",
+    **MONEY,
+}
+PAGES = {None: GUEST, "buyer": BUYER, "seller": SELLER}
 
 
 @pytest.fixture(scope="session")
 def ids(platform: Platform) -> dict[str, str]:
-    """The demo photos, and a finished job over them."""
+    """The demo photos, a finished job over them, and a listing of the demo seller."""
     api = platform.api()
     folder = next(one["id"] for one in api.everything("/folders") if one["name"] == "Demo photos")
     image = api.everything("/images", folder=folder)[0]["id"]
@@ -53,7 +81,19 @@ def ids(platform: Platform) -> dict[str, str]:
     own = {image: {"charset": "blocks", "columns": 90}}
     job = api.post("/jobs", json={"app": "ascii", "folder": folder, "params": params, "image_params": own})
     api.wait_for_job(job["id"])
-    return {"folder": folder, "image": image, "job": job["id"]}
+    listing = wait_until(lambda: _shapes(api), 240, "the sample listings are for sale")
+    return {
+        "folder": folder,
+        "image": image,
+        "job": job["id"],
+        "listing": listing["id"],
+        "seller": listing["seller"]["id"],
+    }
+
+
+def _shapes(api: Api) -> dict[str, Any] | None:
+    found = api.get("/listings", q="Shape finder")["items"]
+    return next((one for one in found if one["title"] == "Shape finder"), None)
 
 
 def _check(page: Page, size: Size) -> None:
@@ -63,6 +103,19 @@ def _check(page: Page, size: Size) -> None:
     nameless = page.locator("img:not([alt])").count()
     assert nameless == 0, f"{page.url}: {nameless} pictures without a text for those who can't see them"
     assert_fits(page, size)
+    _check_navigation(page)
+
+
+def _check_navigation(page: Page) -> None:
+    """The ways to the other pages are there, and none of them is cut off at the side."""
+    links = page.get_by_role("navigation", name="Main").get_by_role("link")
+    expect(links.filter(has_text="Market")).to_be_visible()
+    outside = links.evaluate_all(
+        """links => links.map(link => [link.innerText.trim(), link.getBoundingClientRect()])
+          .filter(([, box]) => box.left < 0 || box.right > document.documentElement.clientWidth)
+          .map(([text]) => text)"""
+    )
+    assert outside == [], f"{page.url}: cut off in the navigation"
 
 
 def _settled(page: Page) -> None:
@@ -72,11 +125,11 @@ def _settled(page: Page) -> None:
     page.wait_for_load_state("load")
 
 
-@pytest.mark.parametrize("role", [None, "buyer"])
+@pytest.mark.parametrize("role", PAGES)
 def test_pages(visit, size, ids, role, shot, expected_errors):
     expected_errors.append(r"status of (404|410) .*/(nowhere|s/nothing)/")
     page = visit(role)
-    for name, path in (BUYER if role else GUEST).items():
+    for name, path in (PAGES[role]).items():
         page.goto(path.format_map(ids))
         _settled(page)
         _check(page, size)
@@ -109,6 +162,17 @@ def test_dark_colours_stay(visit, ids, shot):
         assert _background(page) == dark
         shot(page, f"dark-{name}", full=False)
     expect(page.get_by_role("button", name="Colours: dark")).to_be_visible()
+
+
+@pytest.mark.parametrize("role", ["buyer", "seller"])
+def test_market_and_money_in_the_dark(visit, size, ids, role, shot):
+    page = visit(role)
+    page.emulate_media(color_scheme="dark")
+    for name, path in (MARKET | MONEY if role == "buyer" else SELLER).items():
+        page.goto(path.format_map(ids))
+        assert sum(_background(page)) < 200, f"{page.url} is not dark"
+        _check(page, size)
+        shot(page, f"dark-{role}-{name}")
 
 
 def _background(page: Page) -> list[int]:
