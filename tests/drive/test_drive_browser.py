@@ -134,14 +134,15 @@ def test_search_and_order(page: Page, holiday, alice):
     expect(page.locator("#photos li[data-kind]")).to_have_count(2)
 
 
-def test_search_works_without_javascript(chromium, server, alice, holiday):
+def test_search_works_without_javascript(page: Page, chromium, alice, holiday):
     photos.rows(alice, holiday, 3)
-    context = chromium.new_context(java_script_enabled=False, base_url=server)
-    context.add_cookies(
-        [{"name": "sessionid", "value": _browser(alice).cookies["sessionid"].value, "url": server}]
+    context = chromium.new_context(
+        java_script_enabled=False, viewport=page.viewport_size, storage_state=page.context.storage_state()
     )
-    page = context.new_page()
     page.goto(f"/drive/{holiday.pk}/")
+    address = page.url
+    page = context.new_page()
+    page.goto(address)
 
     page.get_by_label("Search photos by name").fill("00002")
     page.get_by_role("button", name="Show", exact=True).click()
