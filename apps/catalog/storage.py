@@ -25,7 +25,7 @@ from typing import BinaryIO
 from django.conf import settings
 
 import jobfolder
-from apps.drive.storage import full_disk_is_an_answer
+from apps.drive.storage import full_disk_is_an_answer, write_derived
 from jobfolder.layout import check_sha256
 from marketplace.ids import is_id
 
@@ -166,19 +166,7 @@ def keep_sample(version_id: str, number: int, made: Path) -> None:
         data = file.read(_MAX_SAMPLE_BYTES)
     if not data.startswith(b"\xff\xd8\xff"):
         raise NotThere(f"{made.name} is no JPEG")
-    write_file(target, data)
-
-
-def write_file(target: Path, data: bytes) -> None:
-    """In one step: a reader sees all of it or nothing."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    with full_disk_is_an_answer():
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+    write_derived(target, data)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -242,7 +242,7 @@ def take(source: Path, owner_id: str, sha256: str, size: int) -> bool:
 
 
 def write_derived(target: Path, data: bytes) -> None:
-    """Put a thumbnail in place in one step. Not synced: it can be made again."""
+    """Put a thumbnail or a listing's picture in place in one step. Not synced: a power cut may lose it."""
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     with full_disk_is_an_answer():
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -30,8 +30,8 @@ def add(user: User, listing: Listing, file: BinaryIO) -> Picture:
         there = listing.pictures.filter(sha256=sha256).first()
         if there is None and listing.pictures.count() >= MOST:
             raise conflict("too_many_pictures", f"A listing has at most {MOST} pictures. Remove one first.")
-        storage.write_file(storage.picture_path(sha256), large)
-        storage.write_file(storage.picture_path(sha256, small=True), small)
+        drive.write_derived(storage.picture_path(sha256), large)
+        drive.write_derived(storage.picture_path(sha256, small=True), small)
         return there or Picture.objects.create(
             listing=listing, sha256=sha256, bytes=len(large), width=width, height=height
         )
