@@ -7,13 +7,27 @@ import platform
 import re
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow")
+
+
+@contextmanager
+def django_in_process() -> Iterator[None]:
+    """Django, set up in this process on a data folder of its own, which goes afterwards."""
+    with tempfile.TemporaryDirectory(prefix="pixelyard-bench-") as folder:
+        os.environ.update(DEBUG="true", DATA_DIR=folder, DJANGO_SETTINGS_MODULE="marketplace.settings")
+        (Path(folder) / "static").mkdir()
+        import django
+
+        django.setup()
+        yield
 
 
 def interleaved(

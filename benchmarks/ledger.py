@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
+
+from benchmarks._common import django_in_process
 
 BUYERS = (1, 4, 16)
 PRICE = 10
@@ -29,12 +29,7 @@ def run(argv: Sequence[str]) -> dict[str, Any]:
     options = parser.parse_args(argv)
     if not os.environ.get("DATABASE_URL", "").startswith("postgres"):
         raise SystemExit("DATABASE_URL must name a PostgreSQL: .ci/postgres python -m benchmarks ledger")
-    with tempfile.TemporaryDirectory(prefix="pixelyard-bench-") as folder:
-        os.environ.update(DEBUG="true", DATA_DIR=folder, DJANGO_SETTINGS_MODULE="marketplace.settings")
-        (Path(folder) / "static").mkdir()
-        import django
-
-        django.setup()
+    with django_in_process():
         return _measure(240 if options.quick else 960)
 
 

@@ -7,13 +7,12 @@ sockets.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
+
+from benchmarks._common import django_in_process
 
 SIZES = (10, 1_000, 10_000)
 
@@ -22,12 +21,7 @@ def run(argv: Sequence[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks pages")
     parser.add_argument("--quick", action="store_true", help="fewer requests")
     options = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory(prefix="pixelyard-bench-") as folder:
-        os.environ.update(DEBUG="true", DATA_DIR=folder, DJANGO_SETTINGS_MODULE="marketplace.settings")
-        (Path(folder) / "static").mkdir()
-        import django
-
-        django.setup()
+    with django_in_process():
         return _measure(10 if options.quick else 40)
 
 
