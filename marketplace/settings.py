@@ -213,10 +213,23 @@ PLATFORM_FEE_PERCENT = env.integer("PLATFORM_FEE_PERCENT", 15, low=0, high=100)
 PAYOUT_MIN = env.integer("PAYOUT_MIN", 2_000, low=1)
 
 # --- The cluster ----------------------------------------------------------------------------------
-ENGINE = env.choice("ENGINE", "celery", ("celery",))
+ENGINE = env.choice("ENGINE", "celery", ("celery", "kubernetes"))
 BALANCING_POLICY = env.text("BALANCING_POLICY", "pull")
 NODE_TIMEOUT = env.number("NODE_TIMEOUT", 5.0, low=0.5)
 RUNTIME_TOKEN = env.secret("RUNTIME_TOKEN") or env.kept(KEPT, "runtime_token")
+
+# --- Kubernetes (ENGINE=kubernetes): amounts and names are judged by apps/cluster/checks.py -------
+KUBE_NAMESPACE = env.text("KUBE_NAMESPACE", "pixelyard-jobs")
+KUBE_VOLUME_CLAIM = env.text("KUBE_VOLUME_CLAIM", "pixelyard-data")
+KUBE_IMAGE = env.text("KUBE_IMAGE", f"pixelyard/{{family}}:{VERSION}")
+KUBE_PULL_POLICY = env.choice("KUBE_PULL_POLICY", "IfNotPresent", ("IfNotPresent", "Always", "Never"))
+KUBE_WORKER_CPU = env.text("KUBE_WORKER_CPU", "1")
+KUBE_WORKER_MEMORY = env.text("KUBE_WORKER_MEMORY", "2Gi")
+KUBE_PRIORITY_CLASS = env.text("KUBE_PRIORITY_CLASS")
+KUBE_JOB_SECONDS = env.integer("KUBE_JOB_SECONDS", 21_600, low=60)
+KUBE_TTL_SECONDS = env.integer("KUBE_TTL_SECONDS", 60, low=0)
+KUBE_START_SECONDS = env.integer("KUBE_START_SECONDS", 120, low=5)
+RUNTIME_IDLE_SECONDS = env.integer("RUNTIME_IDLE_SECONDS", 900, low=0)
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_DEFAULT_QUEUE = "default"

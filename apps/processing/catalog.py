@@ -48,6 +48,7 @@ class App:
     route: str = ""  # where a preview server answers for it; empty: the processor's name
     weights: str = ""  # sha256
     family: str = ""  # of a processor that needs weights: which ones
+    package: str = ""  # where its code lies, which names the container image that has it: filters, yolov5, …
     classes: tuple[str, ...] = ()  # that the weights know, in their order
 
     @property
@@ -104,6 +105,12 @@ def weights_app(user: User | None, listing: Listing) -> App | None:
     """A listing as an app; None while no processor of this installation runs its family."""
     processor = next((one for one in _catalogue().values() if one.family == listing.family), None)
     return make(processor, listing, own=user is None or listing.seller_id == user.pk) if processor else None
+
+
+def package_of(processor: str) -> str:
+    """Where a processor's code lies; "" for one that is not in the catalogue any more."""
+    app = _catalogue().get(processor)
+    return app.package if app else ""
 
 
 def built_in() -> dict[str, App]:
@@ -184,7 +191,8 @@ def _catalogue() -> dict[str, App]:
 
 def read(path: Path) -> dict[str, App]:
     """The catalogue file: {"processors": [{name, title, summary, kind, version, outputs, params_schema,
-    seconds_per_megapixel, route, weights, family}]}. `weights`: it can't run without some, of `family`."""
+    seconds_per_megapixel, route, weights, family, package}]}. `weights`: it can't run without some, of
+    `family`."""
     apps = {}
     for entry in json.loads(path.read_text(encoding="utf-8"))["processors"]:
         app = App(
@@ -199,6 +207,7 @@ def read(path: Path) -> dict[str, App]:
             processor=entry["name"],
             route=entry.get("route", ""),
             family=(entry.get("family") or entry["name"]) if entry.get("weights") else "",
+            package=entry.get("package", ""),
         )
         Draft202012Validator.check_schema(app.params_schema)
         apps[app.id] = app

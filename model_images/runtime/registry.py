@@ -68,6 +68,7 @@ def describe() -> dict[str, Any]:
                 "seconds_per_megapixel": p.seconds_per_megapixel,
                 "weights": p.needs_weights,
                 "family": p.family,
+                "package": type(p).__module__.split(".")[-2],
                 "route": p.ways_in[0].path,
                 "routes": [route.path for route in p.ways_in],
                 "params_schema": p.Params.model_json_schema(),
