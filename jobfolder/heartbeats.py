@@ -80,7 +80,8 @@ class NodeHeartbeat:
 
 @dataclass(frozen=True)
 class EndpointHeartbeat:
-    """A preview server's."""
+    """A preview server's. Several may share a node: `name` tells them apart, and is the file's; left out,
+    it is the node's. `family`: the only processors that it offers; left out, it offers all."""
 
     node: str
     url: str
@@ -88,6 +89,15 @@ class EndpointHeartbeat:
     pid: int
     started: float
     time: float
+    name: str = ""
+    family: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.name or self.node
+
+    def offers(self, family: str) -> bool:
+        return self.family in ("", family)
 
     def age(self, now: float) -> float:
         return now - self.time
@@ -131,13 +141,26 @@ def remove_node(data_dir: Path, node: str, pid: int) -> None:
     _remove(data_dir / "nodes" / f"{check_name(node)}.json", NodeHeartbeat, pid)
 
 
-def remove_endpoint(data_dir: Path, node: str, pid: int) -> None:
-    _remove(data_dir / "endpoints" / f"{check_name(node)}.json", EndpointHeartbeat, pid)
+def remove_endpoint(data_dir: Path, name: str, pid: int) -> None:
+    _remove(data_dir / "endpoints" / f"{check_name(name)}.json", EndpointHeartbeat, pid)
+
+
+def sweep_endpoints(data_dir: Path, before: float) -> list[str]:
+    """Forget preview servers of which nothing was heard since `before`, if their name is their own: pods get
+    a new name each, nodes come back. Their locks go, too. The names."""
+    gone = []
+    for beat in read_endpoints(data_dir):
+        if beat.time < before and beat.key != beat.node:
+            for ending in ("json", "lock"):
+                with suppress(FileNotFoundError):
+                    (data_dir / "endpoints" / f"{check_name(beat.key)}.{ending}").unlink()
+            gone.append(beat.key)
+    return gone
 
 
 def _write(folder: Path, beat: NodeHeartbeat | EndpointHeartbeat) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / f"{check_name(beat.node)}.json", asdict(beat))
+    write_json(folder / f"{check_name(_name(beat))}.json", asdict(beat))
 
 
 def _remove(path: Path, kind: type[_Beat], pid: int) -> None:
@@ -165,8 +188,14 @@ def _read(path: str | Path, kind: type[_Beat]) -> _Beat | None:
         beat = _build(kind, read_json(path))
     except (FileNotFoundError, BadJobFolder, TypeError, ValueError):
         return None
-    name = beat.worker if isinstance(beat, Heartbeat) else beat.node
-    return beat if os.fspath(path).endswith(f"/{name}.json") else None
+    return beat if os.fspath(path).endswith(f"/{_name(beat)}.json") else None
+
+
+def _name(beat: Heartbeat | NodeHeartbeat | EndpointHeartbeat) -> str:
+    """What the file is called."""
+    if isinstance(beat, Heartbeat):
+        return beat.worker
+    return beat.key if isinstance(beat, EndpointHeartbeat) else beat.node
 
 
 # What each field must be, by its name.

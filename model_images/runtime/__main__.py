@@ -48,6 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--url", default="", help="how others reach it; default: http://HOST:PORT")
     serve.add_argument("--slots", type=int, default=1, help="previews at once")
     serve.add_argument("--cores", default=os.environ.get("NODE_CORES", ""), help='such as "0,2-3"')
+    serve.add_argument(
+        "--name", default="", help="of its own, where several share a node; default: the node's"
+    )
+    serve.add_argument(
+        "--family", default=os.environ.get("RUNTIME_FAMILY", ""), help="offer this family's apps only"
+    )
+    serve.add_argument(
+        "--linger", type=float, default=0.0, help="seconds to go on answering after SIGTERM, unannounced"
+    )
 
     commands.add_parser("node", help="run a node worker; see docs/architecture/03-runtime.md")
     return parser

@@ -9,16 +9,18 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
 from jobfolder import EndpointHeartbeat, Limits, remove_endpoint, write_endpoint
 from jobfolder.layout import check_name
-from model_images.runtime import settings
-from model_images.runtime.naming import NameTaken, take_name
+from model_images.runtime import registry, settings
+from model_images.runtime.naming import NameTaken, drop_name, take_name
 from model_images.runtime.pool import Pool
 from model_images.runtime.presence import Presence
 from model_images.runtime.serve import ServerSettings, build
@@ -33,16 +35,23 @@ def main(chosen: argparse.Namespace) -> int:
     try:
         values = _settings(chosen)
         settings.pin(chosen.cores)
-        lock = take_name(values.data_dir / "endpoints", values.node)
+        lock = take_name(values.data_dir / "endpoints", values.name)
         listener = _listen(chosen.host, chosen.port)
     except (settings.BadSetting, NameTaken, OSError, ValueError) as error:
-        sys.stderr.write(f"preview server {chosen.node}: {error}\n")
+        sys.stderr.write(f"preview server {chosen.name or chosen.node}: {error}\n")
         return 1
+    now, url = time.time(), chosen.url or _url(chosen.host, listener)
+    beat = EndpointHeartbeat(
+        values.node, url, values.slots, os.getpid(), now, now, values.name, chosen.family
+    )
     try:
-        _serve(values, listener, chosen.url or _url(chosen.host, listener))
+        _serve(values, listener, beat, chosen.linger)
     finally:
         listener.close()
-        os.close(lock)
+        if values.name == values.node:
+            os.close(lock)
+        else:
+            drop_name(values.data_dir / "endpoints", values.name, lock)
     return 0
 
 
@@ -60,7 +69,12 @@ def _settings(chosen: argparse.Namespace) -> ServerSettings:
     data_dir: Path = chosen.data.resolve()
     if chosen.slots < 1:
         raise ValueError("--slots must be 1 or more")
-    return ServerSettings(data_dir, check_name(chosen.node), chosen.slots, seconds, token, limits)
+    if chosen.family:
+        os.environ[registry.FAMILY] = chosen.family  # this process's, and those that it will start
+    registry.families()
+    node = check_name(chosen.node)
+    name = check_name(chosen.name or node)
+    return ServerSettings(data_dir, node, name, chosen.slots, seconds, token, limits)
 
 
 def _is_loopback(host: str) -> bool:
@@ -88,19 +102,13 @@ def _url(host: str, listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _serve(values: ServerSettings, listener: socket.socket, url: str) -> None:
-    now = time.time()
-    beat = EndpointHeartbeat(values.node, url, values.slots, os.getpid(), now, now)
+def _serve(values: ServerSettings, listener: socket.socket, beat: EndpointHeartbeat, linger: float) -> None:
+    """Ends the process with uvicorn's code when it can't."""
     presence = Presence(
         lambda: write_endpoint(values.data_dir, replace(beat, time=time.time())),
-        lambda: remove_endpoint(values.data_dir, beat.node, beat.pid),
+        lambda: remove_endpoint(values.data_dir, beat.key, beat.pid),
     )
-
-    def ready() -> None:
-        log.info("preview server %s is ready at %s, %s slots", values.node, url, values.slots)
-        presence.start()
-
-    app = build(values, Pool(values.data_dir, values.slots, values.seconds), ready, presence.stop)
+    app = build(values, Pool(values.data_dir, values.slots, values.seconds), presence)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -112,4 +120,28 @@ def _serve(values: ServerSettings, listener: socket.socket, url: str) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has stopped in order
         signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[listener])
+    log.info("preview server %s starts at %s, %s slots", beat.key, beat.url, values.slots)
+    _Server(config, presence, linger).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Takes its heartbeat away before it stops listening: who has read it may still come for `linger`
+    seconds. A second signal ends that."""
+
+    def __init__(self, config: uvicorn.Config, presence: Presence, linger: float) -> None:
+        super().__init__(config)
+        self._presence = presence
+        self._linger = linger
+        self._leaving = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._leaving:
+            super().handle_exit(sig, frame)
+            return
+        self._leaving = True
+        threading.Thread(target=self._leave, args=(sig,), name="leaving", daemon=True).start()
+
+    def _leave(self, sig: int) -> None:
+        self._presence.stop()
+        time.sleep(self._linger)
+        super().handle_exit(sig, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -21,3 +22,10 @@ def take_name(folder: Path, node: str) -> int:
         os.close(lock)
         raise NameTaken(f"a node called {node} is running already; set NODE_NAME to another name") from None
     return lock
+
+
+def drop_name(folder: Path, name: str, lock: int) -> None:
+    """Give up a name that nobody will have again, and leave no file of it."""
+    with suppress(OSError):
+        (folder / f"{name}.lock").unlink()
+    os.close(lock)

@@ -16,6 +16,8 @@ from typing import Any
 from model_images.runtime import previewing
 from model_images.runtime.settings import scrub_environment
 
+_PONG_SECONDS = 2.0
+
 log = logging.getLogger(__name__)
 
 
@@ -48,11 +50,14 @@ class Pool:
         self._busy = 0
 
     def start(self) -> None:
-        """Start the fork server and a worker for each slot. Takes the secrets out of the environment."""
+        """Start the fork server and a worker for each slot. Takes the secrets out of the environment. Raises
+        RuntimeError when workers die at once, such as for a library that can't be imported."""
         scrub_environment()
         self._context.set_forkserver_preload(["model_images.runtime.warm"])
         forkserver.ensure_running()
         self._idle = [self._start(None) for _ in range(self._slots)]
+        if not self.ready():
+            raise RuntimeError("preview workers can't be started; what they wrote stands above")
 
     def stop(self) -> None:
         with self._lock:
@@ -116,16 +121,26 @@ class Pool:
         return self._idle.pop(next((i for i in order if weights in self._idle[i].weights), -1))
 
     def ready(self) -> bool:
-        """Whether a question would find a worker: some are at work, or one waits or can be started."""
+        """Whether a question would find a worker: some are at work, or one waits, or can be started, and
+        answers."""
         if self._busy:
             return True
         try:
             worker = self._take(None)
-        except (EOFError, OSError) as error:
+            alive = self._answers(worker)
+        except (EOFError, OSError, ValueError) as error:
             log.warning("no preview worker can be started: %r", error)
             return False
-        self._keep(worker)
-        return True
+        if alive:
+            self._keep(worker)
+        else:
+            self._end(worker)
+        return alive
+
+    def _answers(self, worker: _Worker) -> bool:
+        """Locked in, and with everything imported: one that can't be is started all the same, and dies."""
+        worker.pipe.send_bytes(previewing.PING)
+        return worker.pipe.poll(_PONG_SECONDS) and worker.pipe.recv_bytes() == previewing.PING
 
     def _keep(self, worker: _Worker) -> None:
         with self._lock:

@@ -35,6 +35,9 @@ def pack(head: Mapping[str, Any], body: bytes = b"") -> bytes:
     return struct.pack("=I", len(text)) + text + body
 
 
+PING = pack({"ping": True})  # answered with itself
+
+
 def unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
     """Raises ValueError for what `pack` didn't make."""
     if len(message) < 4:
@@ -67,7 +70,8 @@ def main(pipe: Connection, data_dir: str, owner: str | None) -> None:
     lockin.enter(_box(Path(data_dir), owner, cache))
     with suppress(EOFError, OSError):  # the server closed the pipe, or is gone
         while True:
-            pipe.send_bytes(answer(pipe.recv_bytes(), Path(data_dir), cache))
+            message = pipe.recv_bytes()
+            pipe.send_bytes(message if message == PING else answer(message, Path(data_dir), cache))
     os._exit(0)
 
 

@@ -1,6 +1,8 @@
 """Finds processors: each is one file, with one Processor class, in one of the FAMILIES packages.
 
 EXTRA_PROCESSORS names more packages (dotted, separated by commas) that are searched like these.
+RUNTIME_FAMILY, the last part of a package's name, is for an image that holds what one family needs: no other
+package is imported. Whatever is imported must import: nothing is left out because it can't be.
 """
 
 from __future__ import annotations
@@ -22,11 +24,23 @@ FAMILIES = (
     "model_images.gan",
     "model_images.classifier",
 )
+FAMILY = "RUNTIME_FAMILY"
 AnyProcessor = Processor[Any]
 
 
 def extra_families() -> list[str]:
     return [name.strip() for name in os.environ.get("EXTRA_PROCESSORS", "").split(",") if name.strip()]
+
+
+def families() -> list[str]:
+    """The packages that are searched. Raises ValueError for a RUNTIME_FAMILY that none of them is."""
+    known = [*FAMILIES, *extra_families()]
+    wanted = os.environ.get(FAMILY, "")
+    found = [name for name in known if name.rpartition(".")[2] == wanted] if wanted else known
+    if not found:
+        names = ", ".join(name.rpartition(".")[2] for name in known)
+        raise ValueError(f"there is no family {wanted!r} of processors; there are {names}")
+    return found
 
 
 def package_folders() -> list[Path]:
@@ -38,9 +52,10 @@ def package_folders() -> list[Path]:
 
 @cache
 def processors() -> MappingProxyType[str, AnyProcessor]:
-    """Every processor by name. Raises RuntimeError when two share a name."""
+    """Every processor by name, of RUNTIME_FAMILY alone if that is set. Raises RuntimeError when two share a
+    name, ImportError, ValueError as `families`."""
     found: dict[str, AnyProcessor] = {}
-    for family in (*FAMILIES, *extra_families()):
+    for family in families():
         package = importlib.import_module(family)
         for info in pkgutil.iter_modules(package.__path__, f"{family}."):
             if info.name.rpartition(".")[2].startswith(("_", "train_")):

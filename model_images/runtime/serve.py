@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,12 +22,13 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartParser
 
 from jobfolder import Limits, drive_path, weights_path
-from model_images.runtime import docs_page, registry
+from model_images.runtime import docs_page, health, registry
 from model_images.runtime.answers import BodyLimit, Refused, add_error_handlers, invalid, json_field, response
 from model_images.runtime.contract import Route
 from model_images.runtime.measures import Measures
 from model_images.runtime.negotiation import choose
 from model_images.runtime.pool import Failed, Pool
+from model_images.runtime.presence import Presence
 from model_images.runtime.registry import AnyProcessor
 
 EXTRA_BYTES = 1_000_000  # of a request besides the photo: options, and thousands of file names
@@ -39,6 +40,7 @@ _STATUS = {"too_large": 413, "weights_too_large": 413, "unknown_weights": 404}  
 class ServerSettings:
     data_dir: Path
     node: str
+    name: str  # the node's, or its own where several share a node
     slots: int = 1
     seconds: float = 18.0
     token: str = ""  # empty: only for a server that nobody but this machine can reach
@@ -171,19 +173,18 @@ class Server:
 def build(
     settings: ServerSettings,
     pool: Pool,
-    ready: Callable[[], None] = lambda: None,
-    leave: Callable[[], None] = lambda: None,
+    presence: Presence,
 ) -> FastAPI:
-    """The application. Its pool is started and stopped with it; `ready` is called once it can answer, `leave`
-    when it is about to stop."""
+    """The application. Its pool is started and stopped with it; it is announced once it can answer, and until
+    it is about to stop."""
     MultiPartParser.spool_max_size = settings.limits.max_bytes + EXTRA_BYTES  # bounded: so in memory
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(pool.start)
-        ready()
+        presence.start()
         yield
-        leave()
+        presence.stop()
         await to_thread.run_sync(pool.stop)
 
     app = FastAPI(
@@ -200,13 +201,7 @@ def build(
         for route in processor.ways_in:
             _add_route(app, server, processor, route, entry)
 
-    @app.get("/healthz", summary="Can the server serve?", responses={503: _refusal("It can't answer now")})
-    async def healthz() -> dict[str, str]:
-        if not settings.data_dir.is_dir():
-            raise Refused(503, "not_ready", "The data folder is gone.")
-        if not await to_thread.run_sync(pool.ready):
-            raise Refused(503, "not_ready", "No preview worker can be started.")
-        return {"status": "ok", "node": settings.node}
+    health.add_routes(app, settings.node, settings.data_dir, pool, presence.trouble)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:

@@ -16,8 +16,8 @@ from model_images.runtime.registry import processors
 assert threads and child  # noqa: S101 - imported for their effect
 
 Image.init()  # Pillow imports its plugins at the first use otherwise
-processors()
-sessions.preload()  # starts no thread, so forking stays safe; sessions themselves are made after the fork
+if any(processor.needs_weights for processor in processors().values()):
+    sessions.preload()  # starts no thread, so forking stays safe; sessions themselves are made after the fork
 gc.collect()
 gc.freeze()  # a child's collector leaves these objects alone, and the pages shared
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -26,6 +27,40 @@ def test_round_trip(folder, data_dir):
     assert jobfolder.read_nodes(data_dir) == [NODE]
     assert jobfolder.read_endpoints(data_dir) == [ENDPOINT]
     assert NODE.age(7.5) == 1.5
+
+
+def test_preview_servers_of_one_node_are_kept_apart(data_dir):
+    pods = [replace(ENDPOINT, name=name, family="filters") for name in ("pod-1", "pod-2")]
+    for beat in (*pods, ENDPOINT):
+        jobfolder.write_endpoint(data_dir, beat)
+
+    assert jobfolder.read_endpoints(data_dir) == [ENDPOINT, *pods]
+    assert [beat.key for beat in (ENDPOINT, *pods)] == ["node-1", "pod-1", "pod-2"]
+    jobfolder.remove_endpoint(data_dir, "pod-1", 77)
+    assert jobfolder.read_endpoints(data_dir) == [ENDPOINT, pods[1]]
+
+
+def test_heartbeat_of_an_older_preview_server_offers_everything(data_dir):
+    jobfolder.write_endpoint(data_dir, ENDPOINT)
+    path = data_dir / "endpoints" / "node-1.json"
+    old = {key: value for key, value in json.loads(path.read_text()).items() if key not in ("name", "family")}
+    path.write_text(json.dumps(old))
+
+    (beat,) = jobfolder.read_endpoints(data_dir)
+
+    assert beat == ENDPOINT
+    assert beat.offers("filters")
+    assert not replace(beat, family="gan").offers("filters")
+
+
+def test_pods_of_long_ago_are_forgotten_and_nodes_are_not(data_dir):
+    for name, time in (("", 6.0), ("pod-1", 6.0), ("pod-2", 60.0)):
+        jobfolder.write_endpoint(data_dir, replace(ENDPOINT, name=name, time=time))
+    (data_dir / "endpoints" / "pod-1.lock").touch()
+
+    assert jobfolder.sweep_endpoints(data_dir, before=50.0) == ["pod-1"]
+
+    assert sorted(path.name for path in (data_dir / "endpoints").iterdir()) == ["node-1.json", "pod-2.json"]
 
 
 def test_nothing_there_yet(tmp_path):
