@@ -95,7 +95,8 @@ class Trial(Processor[TrialParams]):
         raise BadParams("More columns than pixels.", {"columns": ["too many"]})
 
     def _memory(self, source: Source, params: TrialParams) -> Result:
-        return Result(data={"sum": int(np.ones(1 << 36, np.uint8).sum())})
+        # More than a process can address: refused even where the kernel promises memory that it hasn't.
+        return Result(data={"sum": int(np.ones(1 << 50, np.uint8).sum())})
 
     def _nan(self, source: Source, params: TrialParams) -> Result:
         return Result(data={"mean": float("nan")})
