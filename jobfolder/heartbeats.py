@@ -54,6 +54,11 @@ class Heartbeat:
     state: WorkerState = "starting"
     reason: str = ""
     isolation: list[str] = field(default_factory=list)  # which measures hold: "landlock:7", "seccomp", …
+    # How it came to its work: the process began, had imported everything, (`started`: was locked in,) and had
+    # its first chunk.
+    born: float | None = None
+    imported: float | None = None
+    claimed: float | None = None
 
     def age(self, now: float) -> float:
         return now - self.time

@@ -74,8 +74,9 @@ def _disk(doing: str) -> Iterator[None]:
         raise CannotRun(f"{doing}: {error.strerror or error}") from error
 
 
-def run(job_dir: Path, worker: str, node: str, isolation: list[str]) -> str:
-    """Work until nothing is pending. Returns the reason of the exit, as in the heartbeat."""
+def run(job_dir: Path, worker: str, node: str, isolation: list[str], **times: float | None) -> str:
+    """Work until nothing is pending. Returns the reason of the exit, as in the heartbeat. `times`: when the
+    process was `born` and had `imported` everything."""
     try:
         lock = _only_one(job_dir, worker)
     except FileNotFoundError:
@@ -83,7 +84,7 @@ def run(job_dir: Path, worker: str, node: str, isolation: list[str]) -> str:
     if lock is None:
         return "duplicate"  # the heartbeat belongs to the other process
     try:
-        pulse = Pulse(job_dir, worker, node, isolation)
+        pulse = Pulse(job_dir, worker, node, isolation, **times)
         pulse.start()
         reason = _run(job_dir, worker, node, pulse)
         pulse.stop(reason)
@@ -148,6 +149,8 @@ class Batch:
             chunk = chunks.claim(self.job_dir, self.worker)
             if chunk is None:
                 return "done"
+            if not self.pulse.has_claimed:
+                self.pulse.tell(claimed=time.time())
             try:
                 self._work_on(chunk)
             except BaseException:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from jobfolder import BadJobFolder, JobSpec, read_spec, weights_path
 from jobfolder.layout import data_dir_of
 from model_images.runtime import batch, lockin, sessions
+from model_images.runtime.pulse import born
 from model_images.runtime.registry import package_folders, processors
 
 EXIT_OK, EXIT_ERROR, EXIT_DUPLICATE = 0, 1, 3
@@ -31,8 +33,9 @@ def main(job_dir: Path, worker: str, node: str) -> int:
         return EXIT_ERROR
     if spec.weights:
         sessions.preload()
+    times = {"born": born(), "imported": time.time()}  # /proc is out of reach afterwards
     held = lockin.enter(_box(job_dir, spec))
-    reason = batch.run(job_dir, worker, node, held)
+    reason = batch.run(job_dir, worker, node, held, **times)
     log.info("worker %s on %s: %s", worker, node, reason)
     if reason == "duplicate":
         return EXIT_DUPLICATE

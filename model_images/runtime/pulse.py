@@ -17,14 +17,28 @@ EVERY = 0.5  # seconds; readers count on at least one a second
 log = logging.getLogger(__name__)
 
 
+def born() -> float | None:
+    """When this process began, by the kernel, to a hundredth of a second; None where it doesn't say."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (AttributeError, IndexError, OSError, ValueError):
+        return None
+    return time.time() - age
+
+
 class Pulse:
     """Written every EVERY seconds by a thread, and at once where `tell` is told so. Not at each photo:
     making a file costs more than small photos take."""
 
-    def __init__(self, job_dir: Path, worker: str, node: str, isolation: list[str]) -> None:
+    def __init__(
+        self, job_dir: Path, worker: str, node: str, isolation: list[str], **known: float | None
+    ) -> None:
+        """`known`: fields of the heartbeat that are known already: `born`, `imported`."""
         now = time.time()
         self._job_dir = job_dir
         self._beat = Heartbeat(worker, node, os.getpid(), now, now, isolation=isolation)
+        self._beat = replace(self._beat, **known)  # type: ignore[arg-type]
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -32,6 +46,10 @@ class Pulse:
     @property
     def images(self) -> int:
         return self._beat.images
+
+    @property
+    def has_claimed(self) -> bool:
+        return self._beat.claimed is not None
 
     def start(self) -> None:
         self._write()
