@@ -11,6 +11,7 @@ from apps.accounts.models import User
 from apps.drive import tree
 from apps.drive.models import Attachment, Folder, Image, ShareLink
 from marketplace.ids import is_id
+from marketplace.prepared import Prepared
 
 Person = User | AnonymousUser
 
@@ -30,12 +31,15 @@ def folder_for(user: Person, folder_id: str) -> Folder:
 
 def image_for(user: Person, image_id: str) -> Image:
     """The user's living photo, with its folder loaded."""
-    mine = Image.objects.filter(pk=image_id, owner_id=user.pk, trashed_at=None)
-    image = mine.first() if is_id(image_id) else None
-    if image is None:
+    found = _MINE.models(image_id, user.pk) if is_id(image_id) and user.pk else []
+    if not found:
         raise Http404("no such photo")
+    image = found[0]
     image.folder = folder_for(user, image.folder_id)
     return image
+
+
+_MINE = Prepared(lambda pk, owner_id: Image.objects.filter(pk=pk, owner_id=owner_id, trashed_at=None))
 
 
 def any_image_for(user: Person, image_id: str) -> Image:

@@ -85,7 +85,7 @@ class PreviewView(APIView):
         body.is_valid(raise_exception=True)
         result = previews.preview(
             request.user,
-            app.id,
+            app,
             upload=body.validated_data.get("file"),
             image=body.validated_data.get("image"),
             params=params_of(body.validated_data.get("params")),

@@ -33,6 +33,7 @@ from model_images.runtime.registry import AnyProcessor
 
 EXTRA_BYTES = 1_000_000  # of a request besides the photo: options, and thousands of file names
 MAX_WAITING = 64  # requests beyond the slots; their photos lie in memory
+Photo = bytes | Path  # one in the drive is read when its turn has come
 _STATUS = {"too_large": 413, "weights_too_large": 413, "unknown_weights": 404}  # of refusals; else 422
 
 
@@ -81,7 +82,7 @@ class Server:
 
     async def _read(
         self, processor: AnyProcessor, route: Route, request: Request
-    ) -> tuple[dict[str, Any], str | None, bytes]:
+    ) -> tuple[dict[str, Any], str | None, Photo]:
         """The question, whose files it names, and the photo."""
         try:
             async with (
@@ -138,7 +139,8 @@ class Server:
             raise invalid(field, "give <owner>/<sha256>") from None
         return owner, sha256
 
-    async def _photo(self, form: FormData, *, optional: bool) -> bytes | None:
+    async def _photo(self, form: FormData, *, optional: bool) -> Photo | None:
+        """What was sent, or where in the drive it lies."""
         file, path = form.get("file"), form.get("path")
         if file is None and path is None and optional:
             return None
@@ -148,19 +150,16 @@ class Server:
             return await file.read()
         if path is None:
             raise invalid("file", "send the photo as a file, with a file name")
-        where = drive_path(self.settings.data_dir, *self._owner_and_hash("path", path))
-        try:
-            return await to_thread.run_sync(where.read_bytes)
-        except FileNotFoundError:
-            raise Refused(404, "not_found", "There is no such photo in the drive.") from None
+        return drive_path(self.settings.data_dir, *self._owner_and_hash("path", path))
 
     async def _ask(
-        self, question: dict[str, Any], photo: bytes, owner: str | None
+        self, question: dict[str, Any], photo: Photo, owner: str | None
     ) -> tuple[dict[str, Any], bytes]:
+        def ask() -> tuple[dict[str, Any], bytes]:
+            return self.pool.ask(question, _bytes_of(photo), owner)
+
         try:
-            head, body = await to_thread.run_sync(
-                self.pool.ask, question, photo, owner, limiter=self._limiter
-            )
+            head, body = await to_thread.run_sync(ask, limiter=self._limiter)
         except Failed as error:
             raise Refused(422, error.code, error.message) from error
         refusal = head.get("error")
@@ -168,6 +167,13 @@ class Server:
             status = _STATUS.get(refusal["code"], 422)
             raise Refused(status, refusal["code"], refusal["message"], refusal["fields"])
         return head, body
+
+
+def _bytes_of(photo: Photo) -> bytes:
+    try:
+        return photo if isinstance(photo, bytes) else photo.read_bytes()
+    except FileNotFoundError:
+        raise Refused(404, "not_found", "There is no such photo in the drive.") from None
 
 
 def build(
@@ -248,7 +254,10 @@ def _request_body(entry: Mapping[str, Any]) -> dict[str, Any]:
         properties["weights"] = {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": text}
         schema["required"] = ["weights"]
     encoding = {"params": {"contentType": "application/json"}, "assets": {"contentType": "application/json"}}
-    return {"required": True, "content": {"multipart/form-data": {"schema": schema, "encoding": encoding}}}
+    form = {"schema": schema, "encoding": encoding}
+    plain = {"schema": schema | {"properties": {k: v for k, v in properties.items() if k != "file"}}}
+    content = {"multipart/form-data": form, "application/x-www-form-urlencoded": plain}
+    return {"required": True, "content": content}
 
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

@@ -188,12 +188,12 @@ def test_list_takes_the_same_queries_for_many(alice, alice_api, django_assert_nu
         alice_api.get("/api/v1/tokens")
 
 
-def test_authentication_takes_one_query_once_its_use_is_noted(alice, django_assert_num_queries):
+def test_authentication_takes_two_queries_once_its_use_is_noted(alice, django_assert_num_queries):
     _, token = tokens.create(alice, "busy")
     client = _bearer(token)
     client.get("/api/v1/tokens")
 
-    with django_assert_num_queries(2):  # the token with its user; the list
+    with django_assert_num_queries(3):  # the token; its user; the list
         client.get("/api/v1/tokens")
 
 

@@ -56,8 +56,8 @@ def empty_redis(redis_url: str) -> Iterator[str]:
 def _fresh_process_state() -> Iterator[None]:
     """What a web process keeps between requests does not outlive a test."""
     yield
-    if client := endpoints.client.forget():
-        client.close()
+    if connections := endpoints.connections.forget():
+        connections.close()
     endpoints.directory.forget()
     inflight.get_counter.forget()
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from urllib.parse import parse_qs
 
 import pytest
 from django.db import connection
@@ -149,12 +150,14 @@ def test_question_arrives_whole_and_the_answer_comes_back(serve, settings):
     assert b'name="file"; filename="cat.jpg"\r\nContent-Type: image/jpeg\r\n\r\nbytes of a cat\r\n' in body
 
 
-def test_question_without_a_file_is_a_form_all_the_same(serve):
+def test_question_without_a_file_is_a_plain_form(serve):
     server = serve("node-1")
 
-    ask(files={})
+    ask(files={}, fields={"params": '{"mode": "otsu"}', "path": "alice/00ff"})
 
-    assert server.seen[0][1]["Content-Type"].startswith("multipart/form-data")
+    _, headers, body = server.seen[0]
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert parse_qs(body.decode()) == {"params": ['{"mode": "otsu"}'], "path": ["alice/00ff"]}
 
 
 def test_refusal_of_the_server_is_handed_on(serve):

@@ -12,6 +12,7 @@ from apps.payments import ledger
 from apps.payments.models import Account, Hold, Transaction
 from apps.payments.services import holds
 from apps.payments.services.purchases import purchase
+from apps.processing import catalog
 from apps.processing.models import Job
 from apps.processing.services import charging, jobs, previews
 from apps.processing.services.jobs import JobRequest
@@ -202,7 +203,8 @@ def server(monkeypatch):
 
 def _preview(user, listing, photos, key=None, **params):  # noqa: F811
     image = photos(user, 1).images.get() if "image" not in params else params.pop("image")
-    previews.preview(user, listing.pk, image=image.pk, params=params, accept="application/json", key=key)
+    app = catalog.app_for(user, listing.pk)
+    previews.preview(user, app, image=image.pk, params=params, accept="application/json", key=key)
     return image
 
 

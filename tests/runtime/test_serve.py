@@ -135,8 +135,12 @@ def test_photo_and_assets_from_the_drive(client, server):
         assets=json.dumps({"tiles": [f"7/{tile}" for tile in tiles]}),
     )  # fmt: skip
 
+    form = {"params": json.dumps({"act": "invert"}), "path": f"7/{mine}"}
+    as_form = client.post("/trial", data=form, headers={"Accept": "image/*"})
+
     assert answer.status_code == 200
     assert with_assets.json()["data"]["assets"] == {"tiles": tiles}
+    assert (as_form.status_code, as_form.content) == (200, answer.content)
 
 
 def test_preview_of_one_owner_cannot_read_another_ones_files(client, server):

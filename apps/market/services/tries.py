@@ -70,7 +70,7 @@ def try_out(
     listing = access.listing_for(user, listing_id)
     photo: dict[str, Any] = {"upload": upload, "image": image, "params": params, "accept": accept}
     if access.runnable(user).filter(pk=listing.pk).exists():
-        return Tried(previews.preview(user, listing.pk, key=key, **photo), None)
+        return Tried(previews.preview(user, catalog.app_for(user, listing.pk), key=key, **photo), None)
     app = app_of(listing)
     day = _today()
     _take(user, listing, day)

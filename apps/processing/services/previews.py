@@ -34,7 +34,7 @@ class Preview:
 
 def preview(
     user: User,
-    app_id: str,
+    app: App,
     *,
     upload: UploadedFile | None = None,
     image: str | None = None,
@@ -43,16 +43,15 @@ def preview(
     price: int | None = None,
     key: str | None = None,
 ) -> Preview:
-    """Run the app on `upload` or on the drive image with id `image`: exactly one of them.
+    """Run an app that the user may run: on `upload` or on the drive image with id `image`, one of them.
 
     `accept`: image/*, text/plain, text/html or application/json. An app with a price is charged for one
     photo, once for a `key` (Idempotency-Key), and not for a preview that fails. `price`: what the user was
     told that it costs.
-    Errors as ApiError: 404 app or image, 406 `not_acceptable`, 409 `price_changed`, `insufficient_credits`,
+    Errors as ApiError: 404 image, 406 `not_acceptable`, 409 `price_changed`, `insufficient_credits`,
     `in_debt`, `idempotency_key_reused`, 413/422 photo or options, 429 `too_many`,
     502 `preview_failed`, 503 `no_preview_server`, 504 `preview_timeout`.
     """
-    app = catalog.app_for(user, app_id)
     charging.agreed(price, app.price_per_image)
     fields, files = _question(user, app, upload, image, params, accept)
     # Hashing the photo once more is for what is charged; most previews are free.
