@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "apps.processing",
     "apps.payments",
     "apps.market",
+    "apps.benchmarks",
 ]
 
 MIDDLEWARE = [

@@ -18,6 +18,7 @@ api = [
     path("", include("apps.cluster.api_urls")),
     path("", include("apps.payments.api_urls")),
     path("", include("apps.market.api_urls")),
+    path("", include("apps.benchmarks.api_urls")),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

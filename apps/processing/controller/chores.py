@@ -1,6 +1,6 @@
 """What needs doing now and then: old job folders, folders of nobody, the drive's trash, old
 Idempotency-Keys, weights whose intake was cut off, uploads that nobody went on with, counts of free previews,
-money that waits."""
+money that waits, benchmarks that were cut off."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class Chores:
             (10.0, self.resume_intake),
             (3600.0, self.sweep_catalog),
             (3600.0, self.forget_tries),
+            (5.0, self.resume_benchmarks),
         ]
         # Soon after a start: one that is restarted every hour must come to all of them.
         self._due = [start + min(every, FIRST) for every, _ in self._table]
@@ -113,6 +114,12 @@ class Chores:
         from apps.market.services.tries import forget_old
 
         forget_old()
+
+    def resume_benchmarks(self) -> None:
+        """A benchmark whose task died or never came."""
+        from apps.benchmarks.tasks import resume
+
+        resume()
 
 
 def _folders(root: Path) -> list[Path]:
