@@ -11,11 +11,17 @@ TORCH_VERSION := 2.13.0
 # The original packages, which make genuine checkpoints for a test: GPL and AGPL, so in a folder of their own that
 # nothing of the product imports.
 GENUINE := yolov5==7.0.14 ultralytics==8.4.190
+# Container images: which, their names, and what builds them.
+IMAGES := filters yolov5 gan classifier node web converter
+LOCKED := filters weights node web converter
+REGISTRY ?= pixelyard
+IMAGE_TAG ?= 0.1.0
+BUILD_IMAGE ?= $(shell docker info >/dev/null 2>&1 && echo docker build || echo buildah build --format docker --layers)
 export UV_SYSTEM_CERTS := true
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run converter test genuine test-browser test-kill lint fix types doctor bench lock clean
+.PHONY: help run converter image-locks images test genuine test-browser test-kill lint fix types doctor bench lock clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +93,20 @@ bench: $(VENV)/.torch ## Run every benchmark; results land in benchmarks/results
 lock: $(VENV)/.uv ## Resolve the dependencies again
 	@$(BIN)/uv pip compile -q --universal --all-extras --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
+	@$(MAKE) --no-print-directory image-locks
+
+image-locks: $(VENV)/.uv ## Write what each container image installs, at the versions of the lock
+	@for image in $(LOCKED); do \
+	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	    --python-version 3.11 -c requirements.lock requirements/$$image.in -o requirements/$$image.txt || exit 1; done
+
+# An image for each family of apps, one for Django, one for the intake worker. REGISTRY=registry.example.org/pixelyard
+# names them for yours; IMAGE_ARGS go to the build, such as --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…
+images: ## Build the container images, with docker or buildah
+	@for image in $(IMAGES); do \
+	  case $$image in web) file=Dockerfile ;; node) file=model_images/Dockerfile ;; \
+	  *) file=model_images/$$image/Dockerfile ;; esac; \
+	  $(BUILD_IMAGE) -t $(REGISTRY)/$$image:$(IMAGE_TAG) -f $$file $(IMAGE_ARGS) . || exit 1; done
 
 clean: ## Remove the environments and caches, keep the data
 	@rm -rf $(VENV) $(CONVERTER) .mypy_cache .ruff_cache .pytest_cache
