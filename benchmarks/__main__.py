@@ -1,7 +1,8 @@
 """python -m benchmarks NAME [--quick] [args], or `all`.
 
 A benchmark is a module in this package with `run(argv) -> dict` and, if it likes, `plot(report, axes)`. Its
-report is written to benchmarks/results/NAME.json, with the machine and the time, and drawn to NAME.png.
+report is written to benchmarks/results/NAME.json, with the machine and the time, and drawn to NAME.png;
+`kept_as` in the report is another name for both.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def measure(name: str, argv: Sequence[str]) -> None:
         "machine": machine(),
         **module.run(argv),
     }
+    name = report.pop("kept_as", name)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     if hasattr(module, "plot"):

@@ -1,29 +1,54 @@
 """Engines that run a trace on nodes under a policy: a trace in, a record of each image out.
 
-An engine for real nodes joins by a class here. It gets the same traces, so its outcomes stand beside the
-simulator's in one report; `Record.work` stays the trace's, times are what was really seen.
+    engine    simulator, celery or kubernetes
+    cluster   nodes of one mix, ready to run traces: simulated, or real ones that were started and measured
+
+Every cluster gets traces of the same making, so their outcomes stand beside each other in one report.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from loadbalancer.records import Outcome
 from loadbalancer.simulator import simulate
-from loadbalancer.workload import NodeSpec, Trace
+from loadbalancer.workload import NodeSpec, Trace, node_mix
 
 
-class Engine(Protocol):
+class Cluster(Protocol):
+    nodes: tuple[NodeSpec, ...]  # as measured, or as wanted
+    mean: float  # seconds of a mean image on a node of speed 1
+    real: bool
+
+    def fit(self, trace: Trace) -> Trace:
+        """The trace with the work that its images really are."""
+
     def run(
         self, trace: Trace, nodes: Sequence[NodeSpec], policy: str, *, seed: int, chunk_seconds: float
     ) -> Outcome:
-        """Run the trace to its end. `chunk_seconds`: work bound to a node as one piece; 0: each image."""
+        """Run a fitted trace to its end. `chunk_seconds`: work that is bound as one piece; 0: each image.
+        Real workers are started within the trace where nodes have a `startup`, and before it otherwise."""
 
 
-class Simulator:
+Engine = Callable[[str, argparse.Namespace], AbstractContextManager[Cluster]]
+"""From a mix of speeds such as "4:2:1" and the command's options to a cluster."""
+
+
+class Simulated:
     """The simulation, with what its decisions really take."""
+
+    real = False
+
+    def __init__(self, nodes: tuple[NodeSpec, ...], mean: float) -> None:
+        self.nodes = nodes
+        self.mean = mean
+
+    def fit(self, trace: Trace) -> Trace:
+        return trace
 
     def run(
         self, trace: Trace, nodes: Sequence[NodeSpec], policy: str, *, seed: int, chunk_seconds: float
@@ -33,4 +58,17 @@ class Simulator:
         )
 
 
-ENGINES: Mapping[str, Engine] = {"simulator": Simulator()}
+@contextmanager
+def simulator(mix: str, options: argparse.Namespace) -> Iterator[Cluster]:
+    yield Simulated(node_mix(mix, slots=options.slots), options.mean or 1.0)
+
+
+@contextmanager
+def celery(mix: str, options: argparse.Namespace) -> Iterator[Cluster]:
+    from benchmarks._real import celery_cluster  # Django is set up there
+
+    with celery_cluster(mix, options) as cluster:
+        yield cluster
+
+
+ENGINES: Mapping[str, Engine] = {"simulator": simulator, "celery": celery}

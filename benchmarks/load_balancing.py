@@ -7,6 +7,10 @@ a node dies. Load `folder`: one job of --images images, all there at once. A num
 --job-images images that come as a Poisson process and keep the nodes busy to that part. Every policy of a
 case gets the same traces, one a seed, and so do the fastest and the slowest node alone.
 
+With --engine celery the nodes are real workers, started here and limited in CPU, and the images are real
+photos. A node of speed 1 gets --cpu of a core. What the simulator says beforehand, from the measured speeds
+and work, is compared with what came out.
+
 Besides the usual JSON and PNG, benchmarks/results/load_balancing/ gets index.html (stands alone), rows.csv,
 report.json, an SVG for each chart and, with --records, images.csv with each image's placement and times.
 """
@@ -18,20 +22,25 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
-from benchmarks._engines import ENGINES, Engine
+from benchmarks._engines import ENGINES, Cluster
 from loadbalancer import registry
 from loadbalancer.records import Outcome
 from loadbalancer.report import page
 from loadbalancer.report.comparison import ORIGINAL, Run, rows
 from loadbalancer.report.measures import lower_bound, measure
+from loadbalancer.report.validation import Pair, checked
+from loadbalancer.simulator import simulate
 from loadbalancer.workload import SIZES, NodeSpec, Outage, Trace, folder, node_mix, open_loop, rate_for
 
 RESULTS = Path(__file__).parent / "results" / "load_balancing"
+PULL = "pull"
+CHUNK = 1.5  # seconds of work in a chunk of the platform's jobs
+FEW = ["round_robin", "least_connections", "shortest_expected_delay", "pull"]
 SHOWN = ("makespan", "over_bound", "saved_fastest", "saved_slowest", "waiting_mean", "sojourn_p99", "jain")
 
 
@@ -52,23 +61,23 @@ class Case:
 
 def run(argv: Sequence[str]) -> dict[str, Any]:
     options = _options(argv)
-    engine, runs, kept = ENGINES[options.engine], [], []
-    for case in _cases(options):
-        for seed in range(1, options.seeds + 1):
-            trace, nodes = _trace(case, options, seed)
-            alone = _alone(engine, trace, nodes, case, seed) if options.alone else (None, None)
-            for policy in options.policies:
-                outcome = engine.run(trace, nodes, policy, seed=seed, chunk_seconds=options.chunk_seconds)
-                runs.append(Run(case.name, policy, seed, measure(outcome, trace), *alone))
-                if options.records:
-                    kept.append((case.name, seed, outcome))
-        print(case.name, "done", flush=True)
-    settings = {key: _text(value) for key, value in vars(options).items() if key != "quick"}
-    _write(runs, settings, kept)
-    table = rows(runs)
+    done = Done()
+    for mix, cases in groupby(_cases(options), lambda case: case.mix):
+        with ENGINES[options.engine](mix, options) as cluster:
+            done.notes[mix] = {node.name: round(node.speed, 3) for node in cluster.nodes}
+            for case in cases:
+                for seed in range(1, options.seeds + 1):
+                    _compare(cluster, case, options, seed, done)
+                print(case.name, "done", flush=True)
+    settings = {key: _text(value) for key, value in vars(options).items() if key not in {"quick", "full"}}
+    settings["speeds"] = "; ".join(f"{mix} measured as {_speeds(one)}" for mix, one in done.notes.items())
+    _write(done, settings)
+    table = rows(done.runs)
     return {
+        "kept_as": "load_balancing" if options.engine == "simulator" else f"load_balancing_{options.engine}",
         "settings": settings,
         "original": {policy: list(span) for policy, span in ORIGINAL.items()},
+        "validation": [asdict(line) for line in checked(done.pairs)],
         "rows": [
             {
                 "case": row.case,
@@ -80,31 +89,91 @@ def run(argv: Sequence[str]) -> dict[str, Any]:
     }
 
 
+@dataclass
+class Done:
+    """What has been measured so far."""
+
+    runs: list[Run] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)  # of real runs, with what was predicted
+    kept: list[tuple[str, int, Outcome]] = field(default_factory=list)
+    notes: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def _compare(cluster: Cluster, case: Case, options: argparse.Namespace, seed: int, done: Done) -> None:
+    """Every policy on one trace, and single nodes on the same."""
+    trace, nodes = _trace(cluster, case, options, seed)
+    alone = _alone(cluster, trace, nodes, seed) if options.alone else (None, None)
+    for policy in options.policies:
+        chunk = options.pull_chunk_seconds if policy == PULL else options.chunk_seconds
+        outcome = cluster.run(trace, nodes, policy, seed=seed, chunk_seconds=chunk)
+        measures = measure(outcome, trace)
+        done.runs.append(Run(case.name, policy, seed, measures, *alone))
+        if cluster.real:
+            guess = simulate(trace, nodes, policy, seed=seed, chunk_seconds=chunk)
+            done.pairs.append(Pair(case.name, policy, seed, measure(guess, trace), measures))
+            print(
+                f"  seed {seed}, {policy}: {measures.makespan:.2f} s, "
+                f"{measures.over_bound:.3f} of the bound, p99 {measures.sojourn_p99:.2f} s",
+                flush=True,
+            )
+        if options.records:
+            done.kept.append((case.name, seed, outcome))
+
+
+def _speeds(found: dict[str, float]) -> str:
+    return ":".join(f"{speed:g}" for speed in found.values())
+
+
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks load_balancing")
     parser.add_argument("--quick", action="store_true", help="two seeds and shorter traces")
+    parser.add_argument("--full", action="store_true", help="real: every mix, load and policy, five seeds")
     parser.add_argument("--engine", choices=sorted(ENGINES), default="simulator")
-    parser.add_argument("--nodes", type=_list, default=_list("1:1,2:1,4:2:1"), help="mixes of speeds")
+    parser.add_argument("--nodes", type=_list, default=None, help="mixes of speeds, such as 2:1,4:2:1")
     parser.add_argument("--slots", type=int, default=1, help="of each node")
-    parser.add_argument("--policies", type=_list, default=["all"])
-    parser.add_argument("--load", type=_list, default=_list("folder,0.5,0.7,0.9"))
+    parser.add_argument("--policies", type=_list, default=None, help="all, or names")
+    parser.add_argument("--load", type=_list, default=None, help="folder, or parts of the capacity: 0.5,0.9")
     parser.add_argument("--sizes", type=_list, default=_list("uniform,heavy"), help=", ".join(SIZES))
     parser.add_argument("--weights", type=_list, default=["warm"], help="warm, cold")
     parser.add_argument("--faults", type=_list, default=["none"], help="none, dies")
     parser.add_argument("--images", type=int, default=200, help="of the folder")
-    parser.add_argument("--jobs", type=int, default=None, help="that arrive; 2000 by default")
+    parser.add_argument("--jobs", type=int, default=None, help="that arrive")
     parser.add_argument("--job-images", type=int, default=1, help="of each job that arrives")
-    parser.add_argument("--mean", type=float, default=1.0, help="seconds of an image at speed 1")
-    parser.add_argument("--cold-seconds", type=float, default=3.0, help="to load weights in a slot")
+    parser.add_argument("--mean", type=float, default=None, help="simulated: seconds of an image at speed 1")
+    parser.add_argument("--cold-seconds", type=float, default=3.0, help="simulated: to load weights")
     parser.add_argument("--chunk-seconds", type=float, default=0.0, help="bound as one piece; 0: each image")
-    parser.add_argument("--seeds", type=int, default=None, help="5 by default")
+    parser.add_argument("--pull-chunk-seconds", type=float, default=None, help="the same, of pull")
+    parser.add_argument("--repeat", "--seeds", dest="seeds", type=int, default=None, help="seeds")
+    parser.add_argument("--app", default="blackwhite", help="real: what is done to each image")
+    parser.add_argument("--params", default="", help='real: its options; {"mode": "dither"} for blackwhite')
+    parser.add_argument("--megapixels", type=float, default=2.0, help="real: of a mean image")
+    parser.add_argument("--cpu", type=float, default=None, help="real: cores of a node of speed 1")
     parser.add_argument("--no-alone", dest="alone", action="store_false", help="without single nodes")
     parser.add_argument("--records", action="store_true", help="write each image down")
     options = parser.parse_args(argv)
-    options.seeds = options.seeds or (2 if options.quick else 5)
-    options.jobs = options.jobs or (300 if options.quick else 2000)
+    _fill_in(options)
+    _check(parser, options)
+    return options
+
+
+def _fill_in(options: argparse.Namespace) -> None:
+    """Defaults: real runs last as long as they last, so they are few unless --full says otherwise."""
+    real = options.engine != "simulator"
+    few = real and not options.full
+    options.nodes = options.nodes or _list("2:1" if few else "1:1,2:1,4:2:1,4:2:1:1")
+    options.load = options.load or _list("folder,0.9" if few else "folder,0.5,0.7,0.9")
+    options.policies = options.policies or (FEW if few else ["all"])
+    options.seeds = options.seeds or (2 if options.quick or few else 5)
+    options.jobs = options.jobs or (300 if options.quick or real else 2000)
+    if options.pull_chunk_seconds is None:
+        options.pull_chunk_seconds = CHUNK if real else options.chunk_seconds
     if options.policies == ["all"]:
         options.policies = list(registry.names())
+    if real and options.app == "blackwhite" and not options.params:
+        options.params = '{"mode": "dither"}'  # the app's heaviest mode whose work follows pixels
+
+
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     for what, chosen, known in (
         ("policy", options.policies, registry.names()),
         ("distribution of sizes", options.sizes, SIZES),
@@ -121,7 +190,6 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
             node_mix(mix)
         except ValueError as error:
             parser.error(str(error))
-    return options
 
 
 def _list(text: str) -> list[str]:
@@ -137,57 +205,62 @@ def _cases(options: argparse.Namespace) -> Iterator[Case]:
         yield Case(*values)
 
 
-def _trace(case: Case, options: argparse.Namespace, seed: int) -> tuple[Trace, tuple[NodeSpec, ...]]:
+def _trace(
+    cluster: Cluster, case: Case, options: argparse.Namespace, seed: int
+) -> tuple[Trace, tuple[NodeSpec, ...]]:
     """The trace of a seed, and the nodes; one that dies is away for the middle third of the least time."""
-    cold = options.cold_seconds if case.weights == "cold" else 0.0
-    nodes = node_mix(case.mix, slots=options.slots, cold=cold)
+    nodes = cluster.nodes
+    if case.weights == "warm":
+        nodes = tuple(replace(node, startup=0.0) for node in nodes)
+    elif not cluster.real:  # loading is part of what real workers take to start
+        nodes = tuple(replace(node, cold=options.cold_seconds) for node in nodes)
     if case.load == "folder":
-        trace = folder(options.images, sizes=case.sizes, mean=options.mean, seed=seed)
+        trace = folder(options.images, sizes=case.sizes, mean=cluster.mean, seed=seed)
     else:
-        rate = rate_for(float(case.load), nodes, images=options.job_images, mean=options.mean)
+        rate = rate_for(float(case.load), nodes, images=options.job_images, mean=cluster.mean)
         trace = open_loop(
             options.jobs,
             rate=rate,
             images=options.job_images,
             sizes=case.sizes,
-            mean=options.mean,
+            mean=cluster.mean,
             seed=seed,
         )
+    trace = cluster.fit(trace)
     if case.fault == "dies":
         least = lower_bound(trace, nodes)
         nodes = (replace(nodes[0], outages=(Outage(least / 3, 2 * least / 3),)), *nodes[1:])
     return trace, nodes
 
 
-def _alone(
-    engine: Engine, trace: Trace, nodes: Sequence[NodeSpec], case: Case, seed: int
-) -> tuple[float, float]:
+def _alone(cluster: Cluster, trace: Trace, nodes: Sequence[NodeSpec], seed: int) -> tuple[float, float]:
     """Seconds of the fastest and of the slowest node, each alone and without failures."""
-    seconds = []
-    for pick in (max, min):
-        node = replace(pick(nodes, key=lambda node: node.capacity), outages=())
-        outcome = engine.run(trace, [node], "round_robin", seed=seed, chunk_seconds=0.0)
-        seconds.append(measure(outcome, trace).makespan)
-    return seconds[0], seconds[1]
+    picked = [pick(nodes, key=lambda node: node.capacity) for pick in (max, min)]
+    seconds = {}
+    for node in dict.fromkeys(replace(node, outages=()) for node in picked):
+        outcome = cluster.run(trace, [node], "round_robin", seed=seed, chunk_seconds=0.0)
+        seconds[node.name] = measure(outcome, trace).makespan
+    return seconds[picked[0].name], seconds[picked[1].name]
 
 
-def _write(runs: Sequence[Run], settings: dict[str, Any], kept: Sequence[tuple[str, int, Outcome]]) -> None:
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    table = rows(runs)
+def _write(done: Done, settings: dict[str, Any]) -> None:
+    folder = RESULTS if settings["engine"] == "simulator" else RESULTS / str(settings["engine"])
+    folder.mkdir(parents=True, exist_ok=True)
+    table, lines = rows(done.runs), checked(done.pairs)
     title = f"Load balancing, {settings['engine']}"
-    (RESULTS / "index.html").write_text(page.to_html(title, table, settings))
-    (RESULTS / "rows.csv").write_text(page.to_csv(table))
-    data = page.to_data(table, runs, settings)
-    (RESULTS / "report.json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    (folder / "index.html").write_text(page.to_html(title, table, settings, lines))
+    (folder / "rows.csv").write_text(page.to_csv(table))
+    data = page.to_data(table, done.runs, settings, lines)
+    (folder / "report.json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     for case in dict.fromkeys(row.case for row in table):
         for name, svg in page.charts(case, [row for row in table if row.case == case]).items():
-            (RESULTS / f"{re.sub(r'[^a-z0-9.]+', '-', case)}-{name}.svg").write_text(svg + "\n")
-    if kept:
-        with (RESULTS / "images.csv").open("w", newline="") as file:
+            (folder / f"{re.sub(r'[^a-z0-9.]+', '-', case)}-{name}.svg").write_text(svg + "\n")
+    if done.kept:
+        with (folder / "images.csv").open("w", newline="") as file:
             writer = csv.writer(file)
             columns = ("task", "job", "node", "arrival", "placed", "start", "end", "work", "attempts")
             writer.writerow(("case", "policy", "seed", *columns))
-            for case, seed, outcome in kept:
+            for case, seed, outcome in done.kept:
                 for record in outcome.records:
                     values = [getattr(record, column) for column in columns]
                     writer.writerow((case, outcome.policy, seed, *values))

@@ -68,7 +68,8 @@ class Chunk:
 @dataclass(frozen=True)
 class JobSpec:
     """What `job.json` says. `assets` maps an option to sha256s of the owner's photos, `sample` are the
-    photos that `fit` sees (at most 16 are used), `weights` is a sha256 or None."""
+    photos that `fit` sees (at most 16 are used), `weights` is a sha256 or None. `linger`: seconds that a
+    worker waits for another chunk before it ends; 0 for jobs, whose chunks are all there at the start."""
 
     job: str
     owner: str
@@ -79,6 +80,7 @@ class JobSpec:
     weights: str | None = None
     limits: Limits = field(default_factory=Limits)
     sample: list[str] = field(default_factory=list)
+    linger: float = 0.0
 
 
 def check_name(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from html import escape
 from io import StringIO
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from loadbalancer.report.charts import Bar, Mark, bars, number
 from loadbalancer.report.comparison import DIFFERENCES, ORIGINAL, Row, Run
 from loadbalancer.report.statistics import Estimate
+from loadbalancer.report.validation import COMPARED, Checked, order_kept
 
 _COLUMNS = (
     ("makespan", "makespan, s"),
@@ -56,9 +58,15 @@ def to_csv(rows: Sequence[Row]) -> str:
     return out.getvalue()
 
 
-def to_data(rows: Sequence[Row], runs: Sequence[Run], settings: Mapping[str, Any]) -> dict[str, Any]:
+def to_data(
+    rows: Sequence[Row],
+    runs: Sequence[Run],
+    settings: Mapping[str, Any],
+    validation: Sequence[Checked] = (),
+) -> dict[str, Any]:
     """Everything, for JSON: the settings, a row for each case and policy, and each run by itself."""
     return {
+        "validation": [asdict(line) for line in validation],
         "settings": dict(settings),
         "rows": [row.flat() for row in rows],
         "original": {policy: list(span) for policy, span in ORIGINAL.items()},
@@ -86,8 +94,10 @@ def charts(case: str, rows: Sequence[Row]) -> dict[str, str]:
     }
 
 
-def to_html(title: str, rows: Sequence[Row], settings: Mapping[str, Any]) -> str:
-    """One page without scripts, fonts or pictures from elsewhere."""
+def to_html(
+    title: str, rows: Sequence[Row], settings: Mapping[str, Any], validation: Sequence[Checked] = ()
+) -> str:
+    """One page without scripts, fonts or pictures from elsewhere. `validation`: of real runs."""
     cases = list(dict.fromkeys(row.case for row in rows))
     said = "".join(f"<li>{escape(str(key))}: {escape(str(value))}</li>" for key, value in settings.items())
     parts = [
@@ -100,6 +110,8 @@ def to_html(title: str, rows: Sequence[Row], settings: Mapping[str, Any]) -> str
         _original(rows),
         "".join(f"<p>{escape(text)}</p>" for text in DIFFERENCES),
     ]
+    if validation:
+        parts += ["<h2>What the simulation had said</h2>", _validation(validation)]
     for case in cases:
         chosen = [row for row in rows if row.case == case]
         parts += [f"<h2>{escape(case)}</h2>", *charts(case, chosen).values(), _table(chosen)]
@@ -141,6 +153,36 @@ def _original(rows: Sequence[Row]) -> str:
     ]
     heads = ["case", "policy", "original", "% less than the fastest alone", "% less than the slowest alone"]
     return _html_table(heads, lines)
+
+
+def _validation(lines: Sequence[Checked]) -> str:
+    said = [
+        "<p>The same traces, simulated with the speeds and the work that were measured before. The error is "
+        "100 · (predicted ÷ real − 1), its mean over seeds; the size is the mean of its absolute values. "
+        "Order: of the pairs of policies that really differ by more than 5 %, how many come in the right "
+        "order.</p>"
+    ]
+    heads = ["case", "policy", "measure", "predicted, s", "real, s", "error, %", "size, %"]
+    cells = [
+        [
+            line.case,
+            line.policy,
+            line.measure,
+            number(line.predicted),
+            number(line.real),
+            f"{line.error:+.1f}",
+            f"{line.spread:.1f}",
+        ]
+        for line in lines
+    ]
+    said.append(_html_table(heads, cells))
+    orders = [
+        [case, measure, "{} of {}".format(*order_kept(lines, case, measure))]
+        for case in dict.fromkeys(line.case for line in lines)
+        for measure in COMPARED
+    ]
+    said.append(_html_table(["case", "measure", "order right"], orders))
+    return "".join(said)
 
 
 def _html_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

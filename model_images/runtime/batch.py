@@ -53,6 +53,8 @@ from model_images.runtime.work import Timings, apply, has_fit, image_limits, loa
 
 log = logging.getLogger(__name__)
 
+_LOOK_AGAIN = 0.01  # seconds
+
 _STRUCK = {
     "worker_died": f"{chunks.MAX_STRIKES} workers died while they had this photo in hand.",
     "timed_out": "Processing took longer than the time limit and had to be killed.",
@@ -146,9 +148,9 @@ class Batch:
         self.context = self._context()
         self.pulse.tell(now=True, state="working")
         while not (reason := self._interrupted()):
-            chunk = chunks.claim(self.job_dir, self.worker)
+            chunk = chunks.claim(self.job_dir, self.worker) or self._wait_for_chunk()
             if chunk is None:
-                return "done"
+                return self._interrupted() or "done"
             if not self.pulse.has_claimed:
                 self.pulse.tell(claimed=time.time())
             try:
@@ -157,6 +159,16 @@ class Batch:
                 chunks.give_back(self.job_dir, chunk.name, self.worker)
                 raise
         return reason
+
+    def _wait_for_chunk(self) -> Chunk | None:
+        """The next chunk that is added, where workers linger; None when none comes or it is to stop."""
+        end = time.monotonic() + self.spec.linger
+        while time.monotonic() < end and not self._interrupted():
+            time.sleep(_LOOK_AGAIN)
+            chunk = chunks.claim(self.job_dir, self.worker)
+            if chunk is not None:
+                return chunk
+        return None
 
     def _terminate(self, signum: int, frame: FrameType | None) -> None:
         self._terminated = True

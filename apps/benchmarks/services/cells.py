@@ -23,7 +23,7 @@ from apps.benchmarks.models import BenchmarkCell, BenchmarkRun
 from apps.benchmarks.services.leases import SECONDS, Lease, Lost, until
 from loadbalancer.records import Outcome
 from loadbalancer.report.measures import lower_bound, measure
-from loadbalancer.workload import NodeSpec, Trace
+from loadbalancer.workload import NodeSpec, Task, Trace
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,13 @@ def run_cell(run: BenchmarkRun, cell: BenchmarkCell, beat: Beat) -> tuple[Outcom
     )
     if not outcome.records:
         raise EngineError("No image was done: no node was left to do it.")
-    return outcome, trace
+    return outcome, _as_done(trace, outcome)
+
+
+def _as_done(trace: Trace, outcome: Outcome) -> Trace:
+    """The trace with the times and the work that its images really had: real photos have their own."""
+    done = {one.task: Task(one.task, one.job, one.arrival, one.work) for one in outcome.records}
+    return tuple(done.get(task.id, task) for task in trace)
 
 
 def _nodes(scenario: str, nodes: tuple[NodeSpec, ...], config: Config, trace: Trace) -> tuple[NodeSpec, ...]:
