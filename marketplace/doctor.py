@@ -184,8 +184,10 @@ def _preview() -> Finding:
     files = {"file": ("doctor.png", photo.getvalue(), "image/png")}
     remedy = "start python -m model_images.runtime serve, with the same RUNTIME_TOKEN"
     try:
-        answer = send_preview("blackwhite", {"params": "{}"}, files, "image/*", 10)
+        answer = send_preview("blackwhite", {"params": "{}"}, files, "image/*", 10, "filters")
     except ApiError as error:
+        if error.code == "waking_up":
+            return Finding("previews", "warn", "asleep until just now – ask again in some seconds")
         return Finding("previews", "fail", f"{error.message} – {remedy}")
     if answer.status_code != httpx.codes.OK:
         return Finding("previews", "fail", f"a preview server answers {answer.status_code} – {remedy}")

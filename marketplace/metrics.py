@@ -73,10 +73,11 @@ class Platform(Collector):
         yield up
         yield workers
         servers = GaugeMetricFamily(
-            "pixelyard_preview_server_up", "1 if the preview server is alive", labels=["node"]
+            "pixelyard_preview_server_up", "1 if the preview server is alive", labels=["node", "server"]
         )
         for endpoint in jobfolder.read_endpoints(settings.DATA_DIR):
-            servers.add_metric([endpoint.node], float(fresh(endpoint.time, now, settings.NODE_TIMEOUT)))
+            alive = float(fresh(endpoint.time, now, settings.NODE_TIMEOUT))
+            servers.add_metric([endpoint.node, endpoint.key], alive)
         yield servers
 
 

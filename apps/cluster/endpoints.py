@@ -13,8 +13,10 @@ import httpx
 from django.conf import settings
 
 import jobfolder
+from apps.cluster import waking
 from apps.cluster.engines.verdict import fresh
 from apps.cluster.inflight import get_counter
+from apps.cluster.kube import slugs
 from apps.cluster.latency import latencies
 from apps.cluster.models import Node
 from apps.cluster.once import once
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 File = tuple[str, bytes | IO[bytes], str]  # name, content, media type
 
+SERVICE_PORT = 8080
 _READ_EVERY = 0.5  # seconds between two looks at the endpoints' heartbeats
 _DEAD_SECONDS = 5.0  # how long a server that could not be reached is left alone
 _GRACE = 5.0  # beyond the time limit, a server is still taken to be busy with a preview
@@ -37,12 +40,14 @@ _IDLE_SECONDS = 3.0  # shorter than the servers': they never close a connection 
 class Endpoint:
     """A preview server that may get work."""
 
-    node: str
+    name: str  # the node's, unless several share it
     url: str
     slots: int
     started: float  # with the URL, says which process this is
     weight: int = 1
     speed: float = 1.0
+    family: str = ""  # "": it offers all
+    is_service: bool = False  # many behind one address, which spreads the work by itself
 
     @property
     def process(self) -> tuple[str, float]:
@@ -62,15 +67,19 @@ class Directory:
         self._found: list[Endpoint] = []
         self._dead: dict[tuple[str, float], float] = {}
 
-    def candidates(self) -> list[Endpoint]:
-        """By name of the node; without those that did not answer lately, unless none did."""
+    def candidates(self, family: str = "") -> list[Endpoint]:
+        """Those that offer the family's apps, by name, without those that did not answer lately. With
+        PREVIEW_ROUTE=service, while any is alive, the Service before them."""
         with self._lock:
             now = self._clock()
             if now - self._read_at >= _READ_EVERY:
                 self._found = _read_endpoints()
                 self._read_at = now
             self._dead = {key: until for key, until in self._dead.items() if until > now}
-            return [one for one in self._found if one.process not in self._dead]
+            found = [one for one in self._found if one.process not in self._dead]
+        if family:
+            found = [one for one in found if one.family in ("", family)]
+        return _behind_service(family, found) if settings.PREVIEW_ROUTE == "service" and family else found
 
     def bury(self, endpoint: Endpoint) -> None:
         """It did not answer. A server that was started since is another one."""
@@ -93,8 +102,21 @@ def _read_endpoints() -> list[Endpoint]:
     for beat in beats:
         _, weight, speed, cordoned = known.get(beat.node, (beat.node, 1, 1.0, False))
         if not cordoned:
-            found.append(Endpoint(beat.node, beat.url, max(1, beat.slots), beat.started, weight, speed))
+            slots = max(1, beat.slots)
+            found.append(Endpoint(beat.key, beat.url, slots, beat.started, weight, speed, beat.family))
     return found
+
+
+def _behind_service(family: str, found: Sequence[Endpoint]) -> list[Endpoint]:
+    if not found:
+        return []
+    slots = sum(one.slots for one in found)
+    name = slugs.name(family, "runtime")
+    return [Endpoint(name, _service_url(family), slots, 0.0, family=family, is_service=True)]
+
+
+def _service_url(family: str) -> str:
+    return f"http://{slugs.name(family, 'runtime')}.{settings.KUBE_NAMESPACE}:{SERVICE_PORT}"
 
 
 @once
@@ -117,21 +139,26 @@ def send_preview(
     files: Mapping[str, File],
     accept: str,
     timeout: float | None = None,
+    family: str = "",
 ) -> httpx.Response:
     """The answer of a preview server to `POST /<processor>`, whatever its status.
 
-    A server that can't be reached is left alone for some seconds, and another is asked, once. `timeout`:
-    seconds for all of it; PREVIEW_SECONDS by default. Raises ApiError: 429 `too_many` when every server has
-    its slots and PREVIEW_QUEUE more in hand, 503 `no_preview_server`, 504 `preview_timeout`.
+    `family`: of the processor, where servers offer one each and sleep while nobody asks for it. A server that
+    can't be reached is left alone for some seconds, and another is asked, once. `timeout`: seconds for all of
+    it; PREVIEW_SECONDS by default. Raises ApiError: 429 `too_many` when every server has its slots and
+    PREVIEW_QUEUE more in hand, 503 `waking_up` or `no_preview_server`, 504 `preview_timeout`.
     """
     deadline = time.monotonic() + (timeout or settings.PREVIEW_SECONDS)
+    if family and waking.sleeps():
+        waking.call(family, lambda: bool(directory().candidates(family)), deadline)
     tried: list[str] = []
     for _ in range(2):
         left = deadline - time.monotonic()
         if left <= 0:
             raise _timed_out()
-        endpoint, token = _reserve(tried, left)
-        tried.append(endpoint.node)
+        endpoint, token = _reserve(family, tried, left)
+        if not endpoint.is_service:
+            tried.append(endpoint.name)
         over, start = True, time.monotonic()
         try:
             answer = _post(endpoint, processor, fields, files, accept, left)
@@ -149,31 +176,31 @@ def send_preview(
             raise _timed_out() from None
         finally:
             if over:
-                get_counter().leave(endpoint.node, token)
-    raise _none_alive()
+                get_counter().leave(endpoint.name, token)
+    raise _none_alive(family)
 
 
-def _reserve(tried: Sequence[str], seconds: float) -> tuple[Endpoint, str]:
+def _reserve(family: str, tried: Sequence[str], seconds: float) -> tuple[Endpoint, str]:
     """A server by the policy among those with room, and the token of the place taken there."""
-    open_ = [one for one in directory().candidates() if one.node not in tried]
+    open_ = [one for one in directory().candidates(family) if one.name not in tried]
     if not open_:
-        raise _none_alive()
+        raise _none_alive(family)
     counter, policy = get_counter(), balancing.current_policy()
-    active = counter.counts([one.node for one in open_])
-    while open_ := [one for one in open_ if active[one.node] < _limit(one)]:
-        views = [_view(one, active[one.node]) for one in open_]
+    active = counter.counts([one.name for one in open_])
+    while open_ := [one for one in open_ if active[one.name] < _limit(one)]:
+        views = [_view(one, active[one.name]) for one in open_]
         chosen = balancing.choose(views, "previews", policy)
-        endpoint = next(one for one in open_ if one.node == chosen.name)
-        token = counter.enter(endpoint.node, _limit(endpoint), seconds + _GRACE)
+        endpoint = next(one for one in open_ if one.name == chosen.name)
+        token = counter.enter(endpoint.name, _limit(endpoint), seconds + _GRACE)
         if token:
             return endpoint, token
-        active[endpoint.node] = _limit(endpoint)  # others filled it in between
+        active[endpoint.name] = _limit(endpoint)  # others filled it in between
     raise _busy()
 
 
 def _view(endpoint: Endpoint, active: int) -> NodeView:
     latency = latencies().of(endpoint.process)
-    return NodeView(endpoint.node, endpoint.slots, active, endpoint.weight, endpoint.speed, latency)
+    return NodeView(endpoint.name, endpoint.slots, active, endpoint.weight, endpoint.speed, latency)
 
 
 def _limit(endpoint: Endpoint) -> int:
@@ -194,6 +221,8 @@ def _post(
     headers = {"Accept": accept}
     if settings.RUNTIME_TOKEN:
         headers["Authorization"] = f"Bearer {settings.RUNTIME_TOKEN}"
+    if endpoint.is_service:
+        headers["Connection"] = "close"  # a Service spreads connections, not questions
     timeout = httpx.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds))
     request = httpx.Request(
         "POST",
@@ -209,15 +238,18 @@ def _post(
 
 
 def _gone(endpoint: Endpoint, error: Exception) -> None:
-    log.warning("the preview server of %s did not answer: %s", endpoint.node, error)
-    directory().bury(endpoint)
+    log.warning("the preview server %s did not answer: %s", endpoint.name, error)
+    if not endpoint.is_service:
+        directory().bury(endpoint)
 
 
 def _busy() -> ApiError:
     return too_many("Every preview server is busy. Nothing was lost; try again in a moment.", retry_after=1)
 
 
-def _none_alive() -> ApiError:
+def _none_alive(family: str = "") -> ApiError:
+    if family and waking.sleeps():
+        return waking.refusal(family)
     message = "No preview server answers just now. Your photo and options are kept; try again in a moment."
     return ApiError(503, "no_preview_server", message, retry_after=5)
 

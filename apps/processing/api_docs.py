@@ -12,7 +12,7 @@ from marketplace import api_docs
 _WORDS = {
     406: "Nothing of what Accept names can be made.",
     502: "A preview server gave no usable answer.",
-    503: "No preview server is alive.",
+    503: "No preview server is alive. Code `waking_up`: they were asleep; ask again after Retry-After.",
     504: "The preview took too long.",
     507: "The server's disk is full.",
 }

@@ -70,9 +70,9 @@ class PreviewServer(ThreadingHTTPServer):
 Serve = Callable[..., PreviewServer]
 
 
-def announce(settings, node: str, url: str, *, slots: int = 1, age: float = 0.0) -> None:
+def announce(settings, node: str, url: str, *, slots: int = 1, age: float = 0.0, **more: str) -> None:
     now = time.time()
-    beat = jobfolder.EndpointHeartbeat(node, url, slots, pid=1, started=now - 60, time=now - age)
+    beat = jobfolder.EndpointHeartbeat(node, url, slots, pid=1, started=now - 60, time=now - age, **more)
     jobfolder.write_endpoint(settings.DATA_DIR, beat)
 
 
@@ -81,7 +81,7 @@ def serve(settings) -> Iterator[Serve]:
     servers = []
 
     def start(node: str, **fields) -> PreviewServer:
-        server = PreviewServer(node)
+        server = PreviewServer(fields.get("name") or node)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         announce(settings, node, server.url, **fields)
         servers.append(server)
@@ -296,7 +296,7 @@ def test_dead_server_is_replaced_by_another_and_left_alone(serve, settings, coun
 
     assert names == ["node-2"] * 4
     assert counter.counts(["node-1", "node-2"]) == {"node-1": 0, "node-2": 0}
-    assert [one.node for one in endpoints.directory().candidates()] == ["node-2"]
+    assert [one.name for one in endpoints.directory().candidates()] == ["node-2"]
 
 
 def test_server_that_dies_over_a_preview_is_replaced(serve):
@@ -328,7 +328,7 @@ def test_dead_server_gets_another_chance_later(settings):
 
     clock[0] = 5.1
 
-    assert [one.node for one in directory.candidates()] == ["node-1"]
+    assert [one.name for one in directory.candidates()] == ["node-1"]
 
 
 def test_restarted_server_is_asked_at_once(settings):
@@ -340,7 +340,7 @@ def test_restarted_server_is_asked_at_once(settings):
     announce(settings, "node-1", "http://127.0.0.1:1")  # same port, started later
     clock[0] = 0.6
 
-    assert [one.node for one in directory.candidates()] == ["node-1"]
+    assert [one.name for one in directory.candidates()] == ["node-1"]
 
 
 def test_heartbeats_are_read_twice_a_second_at_most(settings, django_assert_num_queries):

@@ -61,7 +61,7 @@ class Server:
         self.fail: Exception | None = None
         self.data: dict = {"detections": FOUND, "counts": {"boat": 1, "buoy": 1}}
 
-    def __call__(self, processor, fields, files, accept, timeout=None) -> httpx.Response:
+    def __call__(self, processor, fields, files, accept, timeout=None, family="") -> httpx.Response:
         self.calls.append((processor, dict(fields), accept))
         if self.fail:
             raise self.fail

@@ -55,6 +55,12 @@ def test_readyz_tells_what_is_missing(client, db):
     }
 
 
+def test_preview_servers_that_may_sleep_need_not_be_there(client, db, settings):
+    settings.ENGINE = "kubernetes"
+
+    assert client.get("/readyz").json()["previews"] == "ok"
+
+
 @pytest.mark.parametrize("age", [6.0, -6.0])  # long dead, or with a clock that is off
 def test_readyz_does_not_believe_an_old_heartbeat(client, alive, settings, age):
     then = time.time() - age
@@ -120,7 +126,7 @@ def test_metrics_count_requests_by_view_and_state_of_the_platform(client, alive,
     assert found["pixelyard_jobs", ("status", "failed")] == 0
     assert found["pixelyard_queue_length",] == 1
     assert found["pixelyard_node_up", ("node", "node-1")] == 1
-    assert found["pixelyard_preview_server_up", ("node", "node-1")] == 1
+    assert found["pixelyard_preview_server_up", ("node", "node-1"), ("server", "node-1")] == 1
 
 
 def test_unknown_addresses_and_methods_make_no_new_series(client, db):

@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image as Pillow
 
 from apps.drive.models import Image
-from apps.drive.storage import incoming_dir
+from apps.drive.storage import blob_path, incoming_dir
 from apps.processing.negotiation import preferred
 from apps.processing.services import previews
 from marketplace.api import ApiError, too_many
@@ -28,15 +28,17 @@ def server(monkeypatch):
         answer = httpx.Response(200, content=b"PNG", headers=PNG)
         error: ApiError | None = None
         asked: list[tuple] = []
+        families: list[str] = []
 
-        def send(self, processor, fields, files, accept, timeout):
+        def send(self, processor, fields, files, accept, timeout, family):
+            self.families.append(family)
             self.asked.append((processor, dict(fields), dict(files), accept, timeout))
             if self.error:
                 raise self.error
             return self.answer
 
     server = Server()
-    server.asked = []
+    server.asked, server.families = [], []
     monkeypatch.setattr(previews, "send_preview", server.send)
     return server
 
@@ -74,6 +76,31 @@ def test_a_photo_of_the_drive_is_named_not_sent(alice, alice_api, photos, server
     [(_, fields, files, _, _)] = server.asked
     assert fields["path"] == f"{alice.id}/{image.sha256}"
     assert files == {}
+
+
+def test_a_photo_of_the_drive_is_sent_to_pods_which_do_not_see_it(alice, alice_api, photos, server, settings):
+    settings.ENGINE = "kubernetes"
+    image = photos(alice, 1).images.get()
+    path = blob_path(alice.id, image.sha256)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(jpeg())
+
+    response = alice_api.post(URL.format("bw"), {"image": image.id}, format="json")
+
+    assert response.status_code == 200
+    [(_, fields, files, _, _)] = server.asked
+    assert "path" not in fields
+    assert files == {"file": ("photo", jpeg(), f"image/{image.format}")}
+
+
+def test_servers_are_asked_for_by_the_family_of_the_app(alice_api, server, apps):
+    known = json.loads(apps.read_text())
+    known["processors"][0]["package"] = "filters"
+    apps.write_text(json.dumps(known))
+
+    alice_api.post(URL.format("bw"), {"file": upload()}, format="multipart")
+
+    assert server.families == ["filters"]
 
 
 def test_folders_in_options_become_files(alice, alice_api, photos, server):

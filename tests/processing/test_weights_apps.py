@@ -206,7 +206,7 @@ def test_built_in_jobs_have_no_weights(alice, photos, controller):
 def test_a_preview_sends_the_weights_to_their_route(alice, bob_api, alice_api, listing, monkeypatch):
     asked = []
 
-    def send(path, fields, files, accept, timeout):
+    def send(path, fields, files, accept, timeout, family):
         asked.append((path, dict(fields)))
         return httpx.Response(200, content=b"PNG", headers={"Content-Type": "image/png"})
 

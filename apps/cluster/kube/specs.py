@@ -53,3 +53,24 @@ class AnchorSpec:
     job: str
     owner: str
     app: str
+
+
+@dataclass(frozen=True)
+class RuntimeSpec:
+    """The preview servers of a family."""
+
+    namespace: str
+    family: str
+    image: str
+    claim: str
+    resources: Resources  # the limits of one; previews are short, so less is asked for than allowed
+    cpu_request: str = "500m"
+    needs_weights: bool = False
+    reads_drive: bool = False  # an option of one of its apps names a folder of photos
+    slots: int = 1  # previews at once in one
+    weights_memory: int = 1_000_000_000  # bytes of loaded networks that each slot keeps
+    preview_seconds: int = 20
+    most: int = 4  # of them, by the autoscaler
+    target_cpu_percent: int = 80  # of what is asked for
+    pull_policy: str = "IfNotPresent"
+    priority_class: str = ""

@@ -50,7 +50,7 @@ def preview(
     told that it costs.
     Errors as ApiError: 404 image, 406 `not_acceptable`, 409 `price_changed`, `insufficient_credits`,
     `in_debt`, `idempotency_key_reused`, 413/422 photo or options, 429 `too_many`,
-    502 `preview_failed`, 503 `no_preview_server`, 504 `preview_timeout`.
+    502 `preview_failed`, 503 `waking_up`, `no_preview_server`, 504 `preview_timeout`.
     """
     charging.agreed(price, app.price_per_image)
     fields, files = _question(user, app, upload, image, params, accept)
@@ -83,7 +83,8 @@ def _question(
     params: dict[str, Any] | None,
     accept: str,
 ) -> tuple[dict[str, str], dict[str, tuple[str, bytes, str]]]:
-    """The checked question to a preview server: its fields, and the photo unless it lies in the drive."""
+    """The checked question to a preview server: its fields, and the photo unless it lies in the drive, which
+    pods don't see."""
     check_accept(app, accept)
     if (upload is None) == (image is None):
         text = "send either a file or the id of one of your photos"
@@ -96,6 +97,9 @@ def _question(
         fields["weights"] = app.weights
     if image is not None:
         photo = access.image_for(user, image)
+        if settings.ENGINE == "kubernetes":
+            content = storage.blob_path(photo.owner_id, photo.sha256).read_bytes()
+            return fields, {"file": ("photo", content, inspect.MEDIA_TYPES[photo.format])}
         return fields | {"path": f"{photo.owner_id}/{photo.sha256}"}, {}
     with storage.stage(upload, settings.MAX_IMAGE_BYTES) as staged:
         opened, header = inspect.open_image(staged.path)
@@ -121,7 +125,7 @@ def check_accept(app: App, accept: str) -> None:
 
 
 def _send(app: App, fields: dict[str, str], files: Mapping[str, File], accept: str) -> Preview:
-    answer = send_preview(app.path, fields, files, accept, settings.PREVIEW_SECONDS)
+    answer = send_preview(app.path, fields, files, accept, settings.PREVIEW_SECONDS, app.package)
     if answer.status_code != 200:
         _refuse(answer)
     timing = answer.headers.get("Server-Timing")
