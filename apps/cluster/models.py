@@ -22,6 +22,11 @@ class Node(models.Model):
     )
     cores = models.CharField(max_length=80, blank=True)
     cordoned = models.BooleanField(default=False, help_text="gets no new work")
+    closed = models.CharField(
+        max_length=120,
+        blank=True,
+        help_text="why the cluster itself gives it no new work; staff can't change it",
+    )
     started = models.DateTimeField(null=True)
     last_seen = models.DateTimeField(null=True)
 
@@ -36,7 +41,7 @@ class Node(models.Model):
         """In one word: ready, cordoned or lost."""
         if self.state == self.State.LOST:
             return "lost"
-        return "cordoned" if self.cordoned else "ready"
+        return "cordoned" if self.cordoned or self.closed else "ready"
 
 
 class ClusterSettings(models.Model):

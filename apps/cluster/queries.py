@@ -35,14 +35,14 @@ def nodes() -> QuerySet[Node]:
 
 
 def node_views() -> list[NodeView]:
-    """The nodes that may get work: ready and not cordoned. One query."""
+    """The nodes that may get work: ready, not cordoned by staff, not closed by the cluster. One query."""
     return [NodeView(*row) for row in _VIEWS.rows()]
 
 
 _VIEWS = Prepared(
     lambda: (
         nodes()
-        .filter(state=Node.State.READY, cordoned=False)
+        .filter(state=Node.State.READY, cordoned=False, closed="")
         .values_list("name", "slots", "active", "weight", "speed")
     )
 )

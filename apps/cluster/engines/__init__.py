@@ -18,7 +18,9 @@ def get_engine() -> Engine:
 
 @cache
 def _engine(name: str) -> Engine:
-    from apps.cluster.engines.celery import CeleryEngine  # an engine's client is loaded where it is used
+    # Loaded where they are used: an engine imports models, and its client.
+    from apps.cluster.engines.celery import CeleryEngine
+    from apps.cluster.engines.kubernetes import KubernetesEngine
 
-    known = {CeleryEngine.name: CeleryEngine}
+    known: dict[str, type[Engine]] = {one.name: one for one in (CeleryEngine, KubernetesEngine)}
     return known[name]()

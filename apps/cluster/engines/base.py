@@ -19,12 +19,14 @@ WorkerState = Literal["waiting", "running", "exited", "lost"]
 
 
 class EngineError(Exception):
-    """The engine can't be reached or refused; the message says which part, in words. Nothing was placed."""
+    """The engine can't be reached or refused; the message says which part, in words. Nothing was placed, as
+    far as is known: what was placed all the same is adopted or removed later."""
 
 
 @dataclass(frozen=True)
 class PlacementSpec:
-    """A worker to start. `worker` is unique for all time: it is the idempotency key."""
+    """A worker to start. `worker` is unique for all time: it is the idempotency key. `node` is "" where the
+    engine is to choose it (policy `scheduler`)."""
 
     job_id: str
     worker: str
@@ -44,6 +46,9 @@ class Observation:
     state: WorkerState
     reason: str = ""  # in words, for the job's owner
     heartbeat: Heartbeat | None = None  # the last one; None if there never was any
+    stuck: bool = False  # it waits for something that may not come by itself: its owner is told the reason
+    node: str = ""  # where it is, if the engine knows better than the placement
+    strike: str = "worker_died"  # of a lost one: what its death says about the photo in its hand
 
 
 class Engine(Protocol):
@@ -68,5 +73,10 @@ class Engine(Protocol):
         ...
 
     def cleanup(self, job_id: str) -> None:
-        """Remove what the job left behind outside the database: its folder. For ended jobs only."""
+        """Remove what the job left behind outside the database: its folder, and what was made for its
+        workers. For ended jobs only."""
+        ...
+
+    def sweep(self) -> None:
+        """Remove what was made for workers whose placement has ended. Called every few seconds."""
         ...

@@ -79,6 +79,9 @@ class CeleryEngine:
     def cleanup(self, job_id: str) -> None:
         jobfolder.delete(self._folder(job_id))
 
+    def sweep(self) -> None:
+        """A worker is a process of its node, which looks after it."""
+
     def _folder(self, job_id: str) -> Path:
         return jobfolder.job_dir(settings.DATA_DIR, job_id)
 

@@ -105,6 +105,9 @@ class FakeEngine:
         self.placed = [spec for spec in self.placed if spec.job_id != job_id]
         jobfolder.delete(jobfolder.job_dir(settings.DATA_DIR, job_id))
 
+    def sweep(self) -> None:
+        """Nothing was made for a worker."""
+
     def _see(self, worker: str, state: str, reason: str, beating: str) -> None:
         spec, now = self._spec(worker), time.time()
         beat = Heartbeat(worker, spec.node, pid=1, started=now, time=now, state=beating, reason=reason)

@@ -13,7 +13,7 @@ from jobfolder import Heartbeat, NodeHeartbeat
 START_SECONDS = 10.0  # from handing a worker to a node that is alive to its first heartbeat
 _SETTLE = 2.0  # heartbeats come once a second: what two of them agree on is so
 
-_EXITED = {
+EXITED = {
     "done": "No photos were left for it.",
     "stopped": "It was told to stop.",
     "left": "Its slot was wanted for another job.",
@@ -89,7 +89,7 @@ def _judge_started(
         if beat.reason == "recycled" and held:
             return Observation("running", "Being started again: it had used too much memory.", beat)
         reason = str(beat.reason)
-        return Observation("exited", _EXITED.get(reason, reason.removeprefix("error: ")), beat)
+        return Observation("exited", EXITED.get(reason, reason.removeprefix("error: ")), beat)
     if not fresh(beat.time, now, timeout):
         return Observation("lost", f"No sign of life for {abs(now - beat.time):.0f} s.", beat)
     if alive is not None and not held:

@@ -72,6 +72,11 @@ def anchor_name(job: str) -> str:
     return slugs.name(job, "job")
 
 
+def job_of(thing: dict[str, Any]) -> str:
+    """The platform's job that an object belongs to; "" if none."""
+    return slugs.text_of(thing, JOB)
+
+
 def owner_reference(owner: Owner) -> dict[str, Any]:
     """Neither blocking nor controlling: it needs no right on the owner's finalizers."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "name": owner.name, "uid": owner.uid}

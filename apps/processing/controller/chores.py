@@ -1,6 +1,6 @@
-"""What needs doing now and then: old job folders, folders of nobody, the drive's trash, old
-Idempotency-Keys, weights whose intake was cut off, uploads that nobody went on with, counts of free previews,
-money that waits, benchmarks that were cut off."""
+"""What needs doing now and then: old job folders, folders of nobody, what the engine made for workers that
+have ended, the drive's trash, old Idempotency-Keys, weights whose intake was cut off, uploads that nobody
+went on with, counts of free previews, money that waits, benchmarks that were cut off."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 
 import jobfolder
-from apps.cluster.engines import Engine
+from apps.cluster.engines import Engine, EngineError
 from apps.payments.services import payouts
 from apps.processing.controller.placing import LIVE
 from apps.processing.models import Job
@@ -37,6 +37,7 @@ class Chores:
             (10.0, self.clean_finished),
             (30.0, self.settle_money),
             (300.0, self.clean_orphans),
+            (5.0, self.sweep_engine),
             (3600.0, self.purge_drive),
             (3600.0, self.forget_keys),
             (10.0, self.resume_intake),
@@ -58,6 +59,13 @@ class Chores:
                 except Exception:
                     log.exception("%s failed; again in %g s", chore.__name__, every)
                 return
+
+    def sweep_engine(self) -> None:
+        """What the engine made for workers that are not wanted any more."""
+        try:
+            self._engine.sweep()
+        except EngineError as error:
+            log.warning("nothing could be swept: %s", error)
 
     def clean_finished(self) -> None:
         """Delete the folders of jobs that ended a while ago and have no worker left."""

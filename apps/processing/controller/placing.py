@@ -30,16 +30,21 @@ def settle(job: Job, placements: Iterable[Placement], engine: Engine, now: datet
     seen = engine.observe(job.id)
     alive = []
     for placement in placements:
-        state, reason = _judge(placement, seen.get(placement.worker))
+        one = seen.get(placement.worker)
+        state, reason = _judge(placement, one)
+        if one and one.node and one.node != placement.node:
+            _move(placement, one.node)
         if state != placement.state:
             _change(job, placement, state, reason, now)
+        elif reason != placement.reason:
+            _explain(placement, reason)
         if state in LIVE:
             alive.append(placement)
     working = {placement.worker for placement in alive}
     working |= {worker for worker, one in seen.items() if one.state in {"waiting", "running"}}
     folder = folders.path_of(job.id)
     for worker in {claim.worker for claim in jobfolder.claims(folder)} - working:
-        jobfolder.release(folder, worker)
+        jobfolder.release(folder, worker, seen[worker].strike if worker in seen else "worker_died")
     return alive
 
 
@@ -52,7 +57,21 @@ def _judge(placement: Placement, seen: Observation | None) -> tuple[str, str]:
         return State.EXITED, f"{CANNOT_RUN} {seen.reason}" if broken else seen.reason
     if seen.state == "lost":
         return State.LOST, seen.reason
-    return (State.RUNNING, "") if seen.state == "running" else (placement.state, "")
+    if seen.state == "running":
+        return State.RUNNING, ""
+    return placement.state, seen.reason[:200] if seen.stuck else ""
+
+
+def _move(placement: Placement, node: str) -> None:
+    """Where a worker is that the engine has put somewhere by itself."""
+    placement.node = node
+    placement.save(update_fields=["node"])
+
+
+def _explain(placement: Placement, reason: str) -> None:
+    """Why it still waits."""
+    placement.reason = reason
+    placement.save(update_fields=["reason"])
 
 
 def _change(job: Job, placement: Placement, state: str, reason: str, now: datetime) -> None:
