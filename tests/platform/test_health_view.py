@@ -172,3 +172,14 @@ def test_metrics_with_a_token_are_for_its_bearers(client, db, settings, sent, st
 def test_metrics_are_for_staff_from_anywhere(staff_web, alice_web):
     assert staff_web.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == 200
     assert alice_web.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == 403
+
+
+def test_readyz_can_be_asked_for_some_checks_only(client, db):
+    """A web process without nodes and previews still has its pages."""
+    response = client.get("/readyz?only=database,migrations")
+
+    assert (response.status_code, response.json()) == (200, {"database": "ok", "migrations": "ok"})
+
+
+def test_readyz_knows_no_other_checks(client, db):
+    assert client.get("/readyz?only=database,weather").status_code == 404

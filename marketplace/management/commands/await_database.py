@@ -23,14 +23,22 @@ class Command(BaseCommand):
         parser.add_argument("--as-it-is", action="store_true", help="don't wait for the migrations")
         parser.add_argument("--seconds", type=float, default=900, help="give up after; default: %(default)s")
         parser.add_argument(
-            "--require", nargs="+", default=[], metavar="NAME", help="variables (or NAME_FILE) that must be set"
+            "--require",
+            nargs="+",
+            default=[],
+            metavar="NAME",
+            help="variables (or NAME_FILE) that must be set",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         empty = [name for name in options["require"] if not _is_set(name)]
         if empty:
-            raise CommandError(f"not set: {', '.join(empty)}. Fill in the secrets (k8s/make-secrets), then apply.")
-        checks = [site_checks.database] if options["as_it_is"] else [site_checks.database, site_checks.migrations]
+            raise CommandError(
+                f"not set: {', '.join(empty)}. Fill in the secrets (k8s/make-secrets), then apply."
+            )
+        checks = (
+            [site_checks.database] if options["as_it_is"] else [site_checks.database, site_checks.migrations]
+        )
         until = time.monotonic() + options["seconds"]
         told = ""
         while problem := _problem(checks):
