@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.cluster.urls")),  # /cluster/
     path("", include("apps.payments.urls")),  # /wallet/
     path("market/", include("apps.market.urls")),
+    path("", include("apps.benchmarks.urls")),  # /benchmarks/
     path("api/v1/", include(api)),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     # The split view has its script at an address of its own: the policy allows no inline scripts.

@@ -19,6 +19,7 @@ from marketplace.api import Fields, invalid
 MAX_NODES = 1_000
 MAX_IMAGES = 100_000  # of one trace
 MAX_WORK = 5_000_000  # images of all cells
+REAL_MEAN = 0.25  # seconds: what needs more than a large photo gives is done with smaller ones, faster
 FOLDER, OPEN = "folder", "open"
 NONE, DIES = "none", "dies"
 _GROUP = re.compile(r"(?:(\d{1,4})\s*[x×]\s*)?(\d+(?:\.\d+)?|\.\d+)")
@@ -78,9 +79,9 @@ class Config:
         )
 
     def least_seconds(self, nodes: Sequence[NodeSpec]) -> float:
-        """About what a cell takes on these nodes at the very least."""
+        """About what a cell takes on these real nodes at the very least."""
         capacity = sum(node.capacity for node in nodes)
-        work = self.total_images * self.mean / capacity
+        work = self.total_images * min(self.mean, REAL_MEAN) / capacity
         return work if self.arrivals == FOLDER else work / min(1.0, self.load)
 
 
@@ -173,13 +174,16 @@ def checked(data: Mapping[str, Any], *, real: bool = False) -> Config:
     """A configuration that can be run. 422 with what is wrong in which field."""
     form = ConfigSerializer(data=dict(data))
     if not form.is_valid():
-        raise invalid("invalid", "This can't be compared. Nothing was started.", _texts(form.errors))
+        wrong = dict(texts_of(form.errors))
+        if not real:
+            wrong = nodes_wrong(data.get("nodes")) | wrong
+        raise invalid("invalid", "This can't be compared. Nothing was started.", wrong)
     values = dict(form.validated_data)
     values["policies"] = tuple(dict.fromkeys(values.get("policies") or registry.names()))
     if values["arrivals"] == FOLDER:
         values["jobs"] = 1
     config = Config(**values)
-    wrong = {} if real else _nodes_wrong(config)
+    wrong = {} if real else nodes_wrong(config.nodes)
     wrong |= _size_wrong(config)
     if real and config.fault != NONE:
         wrong["fault"] = ["a real run kills no node; choose none"]
@@ -192,9 +196,11 @@ def cell_count(config: Config) -> int:
     return config.seeds * (len(config.policies) + 2 * config.alone)
 
 
-def _nodes_wrong(config: Config) -> dict[str, list[str]]:
+def nodes_wrong(text: Any, most: int = MAX_NODES) -> dict[str, list[str]]:
+    """What is to be said about the nodes; nothing if they are missing or right."""
     try:
-        parse_nodes(config.nodes)
+        if isinstance(text, str) and len(parse_nodes(text)) > most:
+            return {"nodes": [f"at most {most} nodes here"]}
     except ValueError as error:
         return {"nodes": [str(error)]}
     return {}
@@ -214,7 +220,8 @@ def _size_wrong(config: Config) -> dict[str, list[str]]:
     return {}
 
 
-def _texts(errors: Mapping[str, Any]) -> Fields:
+def texts_of(errors: Mapping[str, Any]) -> Fields:
+    """A serializer's errors as the envelope has them: those of a list's items under the list."""
     found: dict[str, list[str]] = {}
     for name, texts in errors.items():
         if isinstance(texts, Mapping):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from apps.benchmarks.config import Config
 from apps.benchmarks.models import BenchmarkCell, BenchmarkRun
 from apps.benchmarks.services.leases import ACTIVE
 from loadbalancer.workload import NodeSpec
+from marketplace.ids import is_id
+
+KEPT_RECORDS = 2_000  # images up to which each one's placement is kept
 
 
 def runs(*, q: str = "", status: str = "", kind: str = "") -> QuerySet[BenchmarkRun]:
@@ -33,6 +37,14 @@ def next_run() -> BenchmarkRun | None:
 def cells_of(run: BenchmarkRun) -> list[BenchmarkCell]:
     """Without the single images."""
     return list(run.cells.defer("records").order_by("position"))
+
+
+def runs_with_cells(ids: Sequence[str]) -> list[BenchmarkRun]:
+    """Those there are, in this order, each with `measured`: its cells. Two queries."""
+    cells = BenchmarkCell.objects.defer("records").order_by("position")
+    found = BenchmarkRun.objects.filter(pk__in=[one for one in ids if is_id(one)]).select_related("owner")
+    by_id = {run.pk: run for run in found.prefetch_related(Prefetch("cells", cells, to_attr="measured"))}
+    return [by_id[one] for one in ids if one in by_id]
 
 
 def nodes_of(run: BenchmarkRun) -> tuple[NodeSpec, ...]:

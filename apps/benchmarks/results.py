@@ -10,6 +10,7 @@ from apps.benchmarks.models import BenchmarkCell, BenchmarkRun
 from loadbalancer.records import Outcome
 from loadbalancer.report.comparison import Row, Run, rows
 from loadbalancer.report.measures import Measures
+from loadbalancer.workload import Task, Trace
 
 COLUMNS = ("task", "job", "node", "arrival", "placed", "start", "end", "work", "attempts")
 _TIMES = {"arrival", "placed", "start", "end", "work"}
@@ -54,6 +55,12 @@ def summary(run: BenchmarkRun) -> dict[str, Any]:
         if one := best.estimates.get(name):
             said[name] = {"mean": one.mean, "half": one.half}
     return said
+
+
+def trace_of(outcome: Outcome) -> Trace:
+    """What was really worked on: real nodes get photos whose work is near to what was asked for, and a trace
+    that is too much for them is made faster as a whole."""
+    return tuple(Task(one.task, one.job, one.arrival, one.work) for one in outcome.records)
 
 
 def pack(outcome: Outcome) -> list[list[Any]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.benchmarks import queries
 from apps.benchmarks.config import ConfigSerializer, Known
 from apps.benchmarks.models import BenchmarkRun
+from apps.benchmarks.plots import plots_of
 from loadbalancer.report.comparison import Row
 from loadbalancer.report.statistics import Estimate
 
@@ -101,4 +103,32 @@ class RunDetailSerializer(RunSerializer):
 
     @extend_schema_field(serializers.DictField(child=serializers.CharField()))
     def get_plots(self, run: BenchmarkRun) -> dict[str, str]:
-        return {}
+        names = [plot.name for plot in plots_of(self.context["table"])]
+        return {name: reverse("api-benchmark-plot", args=[run.pk, name]) for name in names}
+
+
+class PointSerializer(serializers.Serializer[Any]):
+    nodes = serializers.IntegerField()
+    seconds = serializers.FloatField()
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    """What the simulator says. Needs `words` in its context."""
+
+    words = serializers.SerializerMethodField(help_text="the answer in sentences")
+    policy = serializers.CharField(help_text="the best one")
+    lower_bound = serializers.FloatField(source="bound")
+    enough = serializers.IntegerField(allow_null=True, help_text="fewest nodes that make it in time")
+    enough_seconds = serializers.FloatField(allow_null=True)
+    rows = RowSerializer(many=True)
+    curve = serializers.SerializerMethodField()
+    cut_short = serializers.BooleanField(help_text="the time limit left seeds out")
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_words(self, answer: Any) -> list[str]:
+        words: list[str] = self.context["words"]
+        return words
+
+    @extend_schema_field(PointSerializer(many=True))
+    def get_curve(self, answer: Any) -> list[dict[str, Any]]:
+        return [{"nodes": nodes, "seconds": seconds} for nodes, seconds in answer.curve]

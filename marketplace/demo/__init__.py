@@ -21,7 +21,7 @@ from apps.accounts.models import ApiToken, User
 from apps.accounts.services import tokens
 from apps.drive.services import folders, images
 from apps.payments.services import topups
-from marketplace.demo import weights
+from marketplace.demo import benchmark, weights
 from marketplace.embedded.keep import write_private
 
 PHOTOS = Path(__file__).with_name("photos")
@@ -46,6 +46,7 @@ def seed(kept: Path) -> list[Login]:
     logins = [_person(role, name, before.get(role)) for role, name in PEOPLE.items()]
     if logins[0].password != getattr(before.get("buyer"), "password", None):
         _photos(User.objects.get(email=logins[0].email))
+        benchmark.seed(User.objects.get(email=logins[2].email))
     _credits(User.objects.get(email=logins[0].email))
     weights.seed(User.objects.get(email=next(one.email for one in logins if one.role == "seller")))
     if logins != list(before.values()):

@@ -31,6 +31,7 @@ _PAGES = [
     ("/sell/", "Sell", "icons/sell.svg"),
     ("/wallet/", "Wallet", "icons/wallet.svg"),
     ("/cluster/", "Cluster", "icons/cluster.svg"),
+    ("/benchmarks/", "Benchmarks", "icons/benchmarks.svg"),
 ]
 
 

@@ -34,6 +34,13 @@ def token(alice) -> str:
     return token
 
 
+@pytest.fixture(autouse=True)
+def _little_to_simulate(monkeypatch):
+    """What-if is about its shape here, not about good answers."""
+    monkeypatch.setattr("apps.benchmarks.services.whatif.SEEDS", 1)
+    monkeypatch.setattr("apps.benchmarks.services.whatif._around", lambda enough: [1])
+
+
 def _from_this_machine(environ, start_response):
     """The test client names no address, and log-ins are limited by address."""
     return application({"REMOTE_ADDR": "127.0.0.1", **environ}, start_response)

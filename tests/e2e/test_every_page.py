@@ -50,6 +50,8 @@ BUYER = {
     "job-results": "/jobs/{job}/results/",
     "job-result": "/jobs/{job}/results/{image}/",
     "cluster-page": "/cluster/",
+    "benchmarks-page": "/benchmarks/",
+    "what-if-page": "/benchmarks/what-if/",
     "account": "/account/",
     "account-email": "/account/email/",
     "account-password": "/account/password/change/",

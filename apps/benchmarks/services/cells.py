@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 BUDGET = 10.0  # seconds after which a task leaves the rest to the next one
 MAX_ATTEMPTS = 3
-KEPT_RECORDS = 2_000  # images up to which each one's placement is kept
 
 S = BenchmarkRun.Status
 C = BenchmarkCell.Status
@@ -97,8 +96,8 @@ def _tried(run: BenchmarkRun, cell: BenchmarkCell, beat: Beat) -> dict[str, obje
         return {"status": C.FAILED, "reason": CUT_OFF}
     try:
         outcome, trace = run_cell(run, cell, beat)
-        kept = results.pack(outcome) if len(trace) <= KEPT_RECORDS else None
-        metrics = measure(outcome, trace).as_dict()
+        kept = results.pack(outcome) if len(trace) <= queries.KEPT_RECORDS else None
+        metrics = measure(outcome, results.trace_of(outcome)).as_dict()
     except EngineError as error:
         return {"status": C.FAILED, "reason": str(error)[:500]}
     except SoftTimeLimitExceeded:
