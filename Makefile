@@ -21,7 +21,7 @@ export UV_SYSTEM_CERTS := true
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run converter image-locks images test genuine test-browser test-kill lint fix types doctor bench lock clean
+.PHONY: help run converter image-locks images test genuine test-browser test-kill test-cluster lint fix types doctor bench lock clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ converter: $(CONVERTER)/.ready ## Install what converts checkpoints (torch); mak
 test: $(VENV)/.genuine ## Set up and run the tests
 	@$(BIN)/python -m pytest -n auto
 	@$(BIN)/python -m pytest -m "e2e or kill" -n 0
+
+test-cluster: $(VENV)/.dev ## Test on a real Kubernetes cluster; TEST_CLUSTER names the folder that starts one
+	@$(BIN)/python -m pytest -m cluster -n 0 tests/cluster
 
 genuine: $(VENV)/.genuine ## Fetch the original YOLOv5 packages, for the tests that compare with them
 
