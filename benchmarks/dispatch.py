@@ -82,7 +82,7 @@ def on_kubernetes() -> Iterator[World]:
     started = not scripts.is_up()
     if started:
         scripts.up()
-    site = Site(scripts)
+    site = Site(scripts, families=["filters"])
     try:
         site.start()
         token = site.api().http.headers["Authorization"]

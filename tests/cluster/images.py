@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +15,51 @@ from kubernetes.client import CoreV1Api
 
 from tests.cluster.scripts import ROOT, Scripts
 
-HERE = Path(__file__).parent
-PROBES = HERE / "probes"
-RUNTIME = ROOT / "model_images" / "filters" / "Dockerfile"
-ON_TOP = "COPY cluster_probes /srv/pixelyard/cluster_probes\nENV EXTRA_PROCESSORS=cluster_probes\n"
+PROBES = Path(__file__).parent / "probes"
+PROBE_FAMILY = "cluster_probes"
+ON_TOP = f"COPY {PROBE_FAMILY} /srv/pixelyard/{PROBE_FAMILY}\n" + (
+    f"ENV EXTRA_PROCESSORS={PROBE_FAMILY} RUNTIME_FAMILY={PROBE_FAMILY}\n"
+)
 PACKAGES = ("apps", "jobfolder", "loadbalancer", "marketplace", "model_images", "requirements")
 FILES = ("manage.py", "pyproject.toml", "LICENSE")
 _IN_IMAGE = ("jobfolder", "model_images", "requirements")
-_NAME = "pixelyard-test/probes"
+_NAME = "pixelyard-test"
 
 
 def copy_of_project(folder: Path) -> Path:
     """The project's packages and the tests' processors, beside each other: what the host's part runs from,
-    and what the image is built from. The repository's own catalogue knows no processors of tests."""
+    and what images are built from. The repository's own catalogue knows no processors of tests."""
     ignore = shutil.ignore_patterns("__pycache__", "node_modules", "train_*.py")
     for name in PACKAGES:
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     for name in FILES:
         shutil.copy2(ROOT / name, folder / name)
-    shutil.copytree(PROBES, folder / "cluster_probes", ignore=ignore)
-    (folder / "Dockerfile").write_text(RUNTIME.read_text() + ON_TOP)
+    shutil.copytree(PROBES, folder / PROBE_FAMILY, ignore=ignore)
     return folder
 
 
-def ensure(scripts: Scripts, core: CoreV1Api, project: Path) -> str:
-    """The tag of an image with the project as it is now, on every node. Built only when something in it has
-    changed, loaded only where it is missing. `project`: see `copy_of_project`."""
-    tag = f"{_NAME}:{_digest([*(ROOT / name for name in _IN_IMAGE), PROBES])}"
-    if not _everywhere(core, tag):
-        try:
-            scripts.run("load", tag)
-        except RuntimeError:  # not built yet
-            build = [tag, str(project / "Dockerfile"), str(project), *_pip_volumes()]
-            scripts.run("image", *build, seconds=600)
-    return tag
+def ensure(scripts: Scripts, core: CoreV1Api, project: Path, families: Sequence[str]) -> str:
+    """Images of the project as it is now, on every node; their names as in KUBE_IMAGE. Built only when
+    something in them has changed, loaded only where they are missing. `project`: see `copy_of_project`."""
+    tag = _digest([*(ROOT / name for name in _IN_IMAGE), PROBES])
+    for family in families:
+        name = f"{_NAME}/{family}:{tag}"
+        if not _everywhere(core, name):
+            try:
+                scripts.run("load", name)
+            except RuntimeError:  # not built yet
+                build = [name, str(_dockerfile(project, family)), str(project), *_pip_volumes()]
+                scripts.run("image", *build, seconds=600)
+    return f"{_NAME}/{{family}}:{tag}"
+
+
+def _dockerfile(project: Path, family: str) -> Path:
+    if family != PROBE_FAMILY:
+        return project / "model_images" / family / "Dockerfile"
+    of_filters = project / "model_images" / "filters" / "Dockerfile"
+    file = project / "Dockerfile"
+    file.write_text(of_filters.read_text() + ON_TOP)
+    return file
 
 
 def _pip_volumes() -> list[str]:

@@ -14,10 +14,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import kubernetes
 import redis
 from kubernetes.client import ApiException
@@ -43,8 +45,11 @@ class Site:
     """`start()` it, `stop()` it. Settings of the controller come from `env`, those of one of them from what
     `controller` is given."""
 
-    def __init__(self, scripts: Scripts, **env: str) -> None:
+    def __init__(
+        self, scripts: Scripts, families: Sequence[str] = (images.PROBE_FAMILY,), **env: str
+    ) -> None:
         self.scripts = scripts
+        self._families = families
         self.namespace = f"pixelyard-test-{secrets.token_hex(4)}"
         self.folder = Path(tempfile.mkdtemp(prefix="pixelyard-cluster-"))
         self.data_dir = self.folder / "data"
@@ -66,7 +71,7 @@ class Site:
         self.folder.chmod(0o755)
         self.source.mkdir()
         images.copy_of_project(self.source)
-        self.image = images.ensure(self.scripts, self.core, self.source)
+        self.image = images.ensure(self.scripts, self.core, self.source, self._families)
         self.data_dir.mkdir()
         shutil.copy(self.scripts.kubeconfig, self.folder / "kubeconfig")
         for path in (self.folder, self.data_dir, self.folder / "kubeconfig", self.source / "model_images"):
@@ -150,7 +155,7 @@ class Site:
             **{name: told[name] for name in named | {"DATA_DIR", "DJANGO_SETTINGS_MODULE"}},
             "HOME": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "EXTRA_PROCESSORS": "cluster_probes",
+            "EXTRA_PROCESSORS": images.PROBE_FAMILY,
             "KUBECONFIG": str(self.folder / "kubeconfig"),
             "ENGINE": "kubernetes",
             "KUBE_NAMESPACE": self.namespace,
@@ -182,16 +187,14 @@ class Site:
 
     def _wait_until_ready(self) -> None:
         def ready() -> bool:
-            with suppress(Exception):
+            ended = [name for name, process in self._processes.items() if process.poll() is not None]
+            assert not ended, f"ended: {ended}"
+            with suppress(httpx.HTTPError, AssertionError, KeyError):
                 nodes = self.api("admin").get("/nodes")["items"]
                 return len([node for node in nodes if node["status"] == "ready"]) == len(self.ready_nodes())
             return False
 
-        try:
-            wait_until(ready, 60, "web and controller to see the cluster's nodes", pause=0.2)
-        except AssertionError:
-            sys.stdout.write(self.output())
-            raise
+        wait_until(ready, 60, "web and controller to see the cluster's nodes", pause=0.2)
 
     # --- Processes ----------------------------------------------------------------------------------
 
