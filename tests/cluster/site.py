@@ -6,6 +6,7 @@ as the same user as the pods, as they do in production: so what one writes the o
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -22,17 +23,21 @@ from typing import Any
 import httpx
 import kubernetes
 import redis
+import yaml
 from kubernetes.client import ApiException
 
 from marketplace.embedded import plan, preflight
 from marketplace.embedded.options import Options
 from tests.api_client import Api, wait_until
 from tests.cluster import images
-from tests.cluster.scripts import Scripts
+from tests.cluster.scripts import ROOT, Scripts
 from tests.platform_fixture import free_port
 
 UID = 10001  # of every container
 CLAIM = "pixelyard-data"
+MANIFESTS = ROOT / "k8s" / "base"
+JOBS_NAMESPACE = "pixelyard-jobs"
+GROUP = "rbac.authorization.k8s.io"
 TTL = 20  # seconds for which finished Jobs stay
 # That user, except that it may read what only this machine's user can: the Python that the tests run with.
 _AS_POD = (
@@ -63,6 +68,7 @@ class Site:
         client = kubernetes.config.new_client_from_config(str(scripts.kubeconfig))
         self.core = kubernetes.client.CoreV1Api(client)
         self.batch = kubernetes.client.BatchV1Api(client)
+        self._rights = kubernetes.client.RbacAuthorizationV1Api(client)
         self._client = client
 
     # --- Up and down --------------------------------------------------------------------------------
@@ -73,11 +79,11 @@ class Site:
         images.copy_of_project(self.source)
         self.image = images.ensure(self.scripts, self.core, self.source, self._families)
         self.data_dir.mkdir()
-        shutil.copy(self.scripts.kubeconfig, self.folder / "kubeconfig")
+        self._make_namespace()
+        self._write_kubeconfig()
         for path in (self.folder, self.data_dir, self.folder / "kubeconfig", self.source / "model_images"):
             os.chown(path, UID, UID)
         (self.source / "model_images" / "catalog.json").unlink()
-        self._make_namespace()
         self.env = self._environment()
         for folder in ("drive", "jobs", "weights", "redis"):
             (self.data_dir / folder).mkdir()
@@ -97,8 +103,13 @@ class Site:
             self.end(name)
         with suppress(ApiException):
             self.core.delete_namespace(self.namespace, grace_period_seconds=0)
-        with suppress(ApiException):
-            self.core.delete_persistent_volume(self.namespace)
+        for delete in (
+            self.core.delete_persistent_volume,
+            self._rights.delete_cluster_role,
+            self._rights.delete_cluster_role_binding,
+        ):
+            with suppress(ApiException):
+                delete(self.namespace)
         self.end("redis")
         self._wait_until_gone()
         self._client.close()
@@ -138,6 +149,46 @@ class Site:
                 "spec": {**shared, "volumeName": name, "resources": {"requests": {"storage": "10Gi"}}},
             },
         )
+
+    def _write_kubeconfig(self) -> None:
+        """For the controller: with the rights that the manifests give it, and no others."""
+        account = {"kind": "ServiceAccount", "name": "controller", "namespace": self.namespace}
+        self.core.create_namespaced_service_account(self.namespace, {"metadata": {"name": "controller"}})
+        for thing in yaml.safe_load_all((MANIFESTS / "rights.yaml").read_text()):
+            if thing["metadata"].get("namespace") == JOBS_NAMESPACE and thing["kind"] == "Role":
+                thing["metadata"]["namespace"] = self.namespace
+                self._rights.create_namespaced_role(self.namespace, thing)
+                binding = {"metadata": {"name": "controller"}, "subjects": [account]}
+                role = {"kind": "Role", "name": thing["metadata"]["name"]}
+                binding["roleRef"] = {"apiGroup": GROUP, **role}
+                self._rights.create_namespaced_role_binding(self.namespace, binding)
+            if thing["kind"] == "ClusterRole":
+                thing["metadata"]["name"] = self.namespace
+                self._rights.create_cluster_role(thing)
+                role = {"apiGroup": GROUP, "kind": "ClusterRole", "name": self.namespace}
+                binding = {"metadata": {"name": self.namespace}, "subjects": [account], "roleRef": role}
+                self._rights.create_cluster_role_binding(binding)
+        config = yaml.safe_load(self.scripts.kubeconfig.read_text())
+        config["users"] = [{"name": "controller", "user": {"token": self._token()}}]
+        config["contexts"][0]["context"]["user"] = "controller"
+        (self.folder / "kubeconfig").write_text(yaml.safe_dump(config))
+
+    def _token(self) -> str:
+        """Asked for as a Secret, which every version of Kubernetes answers."""
+        annotation = {"kubernetes.io/service-account.name": "controller"}
+        self.core.create_namespaced_secret(
+            self.namespace,
+            {
+                "type": "kubernetes.io/service-account-token",
+                "metadata": {"name": "controller-token", "annotations": annotation},
+            },
+        )
+
+        def made() -> str:
+            data = self.core.read_namespaced_secret("controller-token", self.namespace).data or {}
+            return base64.b64decode(data.get("token", "")).decode()
+
+        return str(wait_until(made, 20, "the controller's token"))
 
     @property
     def _options(self) -> Options:

@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.api_client import wait_until
 from tests.cluster.conftest import upload
-from tests.cluster.site import Site
+from tests.cluster.site import JOBS_NAMESPACE, MANIFESTS, Site
 from tests.cluster.truth import submit
 
 ALLOWED = {"write to the job", "read an own photo"}
@@ -157,3 +158,22 @@ def test_worker_says_what_holds(site: Site, job: dict[str, Any]):
     for beat in beats:
         assert {"no_new_privs", "seccomp", "rlimits"} <= set(beat["isolation"])
         assert [one for one in beat["isolation"] if one.startswith("landlock:")]
+
+
+def test_network_policy_selects_the_pod(job: dict[str, Any]):
+    """Where the network plugin enforces policies, the network is closed twice. Here none does, so what is
+    tried above is held by the process itself; the policy is checked by its text."""
+    labels = job["object"]["spec"]["template"]["metadata"]["labels"]
+    text = (MANIFESTS / "network-jobs.yaml").read_text()
+    policies = [policy for policy in yaml.safe_load_all(text) if _selects(policy, labels)]
+    assert {kind for policy in policies for kind in policy["spec"]["policyTypes"]} == {"Ingress", "Egress"}
+    allowed = [policy["spec"].get(way) for policy in policies for way in ("ingress", "egress")]
+    assert not any(allowed), "rules of several policies add up"
+
+
+def _selects(policy: dict[str, Any], labels: dict[str, str]) -> bool:
+    selector = policy["spec"]["podSelector"]
+    assert set(selector) <= {"matchLabels"}, "a selector that this test does not read"
+    return policy["metadata"]["namespace"] == JOBS_NAMESPACE and all(
+        labels.get(key) == value for key, value in selector.get("matchLabels", {}).items()
+    )
