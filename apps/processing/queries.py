@@ -144,8 +144,8 @@ def progress(job: Job, board: Board | None = None) -> Progress:
         waiting = board.waiting(job)
         position, reason = waiting.position, job.reason or waiting.reason
     working = sum(lane.state in _LIVE for lane in lanes)
-    if job.status == Job.Status.RUNNING and not working and not reason:
-        reason = _BETWEEN if board.slots else _NO_NODE
+    if job.status == Job.Status.RUNNING and not reason:
+        reason = _waits(lanes) if working else _BETWEEN if board.slots else _NO_NODE
     return Progress(
         status=job.status,
         reason=reason,
@@ -162,6 +162,14 @@ def progress(job: Job, board: Board | None = None) -> Progress:
 _BETWEEN = "Waiting for a node to be free."
 _NO_NODE = "No node is alive: the job goes on as soon as one is."
 _IDLE = Board()
+
+
+def _waits(lanes: Sequence[Lane]) -> str:
+    """Why nothing is done although there are workers: none of them has started, and one says what for."""
+    if any(lane.state == Placement.State.RUNNING for lane in lanes):
+        return ""
+    reasons = (lane.reason for lane in lanes if lane.state == Placement.State.PLACED and lane.reason)
+    return next((f"Waiting: {reason}" for reason in reasons), "")
 
 
 def _lanes(job: Job) -> list[Lane]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -23,6 +24,17 @@ from tests.cluster.truth import (
 
 PHOTO = 0.3  # seconds a photo
 OUTAGE = 30.0
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on(site: Site) -> Iterator[None]:
+    """A drill that fails must not hold up the next ones."""
+    yield
+    api = site.api()
+    for job in api.everything("/jobs"):
+        if job["status"] in {"queued", "running"}:
+            api.call("POST", f"/jobs/{job['id']}/cancel")
+            api.wait_for_job(job["id"], 60)
 
 
 def finish(site: Site, job_id: str, seconds: float = 120) -> dict:

@@ -52,6 +52,23 @@ def test_a_running_job_without_a_worker_says_what_it_waits_for(alice, submit, co
     assert {lane.state for lane in now.lanes} == {"lost"}
 
 
+def test_a_job_whose_workers_all_wait_says_for_what(alice, submit, controller, engine):
+    job = submit(alice, count=12)
+    controller.tick()
+    workers = Placement.objects.filter(job=job).order_by("id")
+    workers.update(state="placed")
+    workers.filter(id=workers[1].id).update(reason="The quota jobs is used up.")
+    assert (
+        queries.progress(queries.job_for_page(alice, job.id)).reason == "Waiting: The quota jobs is used up."
+    )
+
+    workers.filter(id=workers[0].id).update(state="running")
+
+    now = queries.progress(queries.job_for_page(alice, job.id))
+    assert now.reason == ""  # the job is at work; the lane tells what its other node waits for
+    assert [lane.reason for lane in now.lanes] == ["", "The quota jobs is used up."]
+
+
 def test_a_node_with_several_workers_is_one_lane(alice, submit, controller, engine):
     engine.slots = {"node-1": 1}
     job = submit(alice, count=6)
