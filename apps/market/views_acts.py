@@ -45,6 +45,7 @@ def try_out(request: HttpRequest, listing_id: str) -> HttpResponse:
         )
     except ApiError as error:
         outcome["error"], status = say(error), error.status_code
+        outcome["wakes"] = error.wait if error.code == "waking_up" else None  # seconds to wait
     else:
         outcome |= _shown(tried.preview.body) | {"free": tried.allowance is not None}
     context = context_of(request, listing_id) | {"outcome": outcome}
@@ -53,6 +54,8 @@ def try_out(request: HttpRequest, listing_id: str) -> HttpResponse:
     else:
         response = render(request, "market/listing.html", context, status=status)
     response["Cache-Control"] = "no-store"
+    if outcome.get("wakes"):
+        response["Retry-After"] = str(outcome["wakes"])
     return response
 
 

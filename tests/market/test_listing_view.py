@@ -12,6 +12,7 @@ from apps.catalog.models import Listing
 from apps.market.models import Report, Review
 from apps.payments.models import Purchase
 from apps.payments.services import topups
+from marketplace.api import ApiError
 from tests.drive.photos import photo
 
 
@@ -45,6 +46,22 @@ def test_a_try_that_is_refused_says_why(bob_web, boats, server):
     assert page.status_code == 422
     assert "A preview needs one photo." in page.content.decode()
     assert "3</span> of 3 free previews left today" in page.content.decode()
+
+
+def test_a_try_while_the_servers_wake_up_says_so_and_costs_nothing(bob_web, boats, server):
+    server.fail = ApiError(503, "waking_up", "They were asleep and are waking up.", retry_after=2)
+
+    alone = bob_web.post(f"/market/{boats.pk}/try/", _photo(), headers={"HX-Request": "true"})
+    whole = bob_web.post(f"/market/{boats.pk}/try/", _photo())
+
+    assert (alone.status_code, whole.status_code) == (200, 503)
+    assert alone["Retry-After"] == whole["Retry-After"] == "2"
+    for page, words in ((alone, "comes by itself"), (whole, "Try it again in a few seconds")):
+        text = page.content.decode()
+        assert 'data-waking="2"' in text
+        assert "Waking up the preview servers…" in text
+        assert words in text
+        assert "3</span> of 3 free previews left today" in text
 
 
 def test_trying_leads_back_after_a_log_in(bob_web, boats):

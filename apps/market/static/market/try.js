@@ -1,6 +1,8 @@
 // Trying a listing: a file and a photo of the drive exclude each other, and the result is shown against the photo
-// it was made from. Without this module the result stands by itself.
+// it was made from. While the preview servers wake up, it asks again by itself. Without this module the result
+// stands by itself.
 import "../js/before_after.js";
+import { TOO_LONG, Waking } from "../js/waking.js";
 
 const form = document.querySelector("[data-try]");
 const result = document.querySelector("#try-result");
@@ -34,6 +36,37 @@ function pair(url) {
   before.src = url;
 }
 
+const waking = new Waking();
+let timer;
+
+/** Asks again while the servers wake up; in the end says that they don't, and offers a button. */
+function wake() {
+  const note = result.querySelector("[data-waking]");
+  if (!note) {
+    waking.over();
+    return;
+  }
+  const wait = waking.again(Number(note.dataset.waking));
+  if (wait !== null) {
+    timer = setTimeout(() => form.requestSubmit(), wait);
+    return;
+  }
+  waking.over();
+  note.classList.add("alert--bad");
+  note.role = "alert";
+  const again = document.createElement("button");
+  again.type = "button";
+  again.className = "btn btn--small";
+  again.textContent = "Try again";
+  again.addEventListener("click", () => form.requestSubmit());
+  const [all, text, act] = ["div", "p", "p"].map((tag) => document.createElement(tag));
+  all.className = "stack stack--tight";
+  text.append(TOO_LONG);
+  act.append(again);
+  all.append(text, act);
+  note.replaceChildren(all);
+}
+
 if (form) {
   const file = form.querySelector("[data-file]");
   file.addEventListener("change", () => {
@@ -42,5 +75,9 @@ if (form) {
   form.addEventListener("change", (event) => {
     if (event.target.name === "image") file.value = "";
   });
-  result.addEventListener("htmx:afterSwap", () => pair(source()));
+  form.addEventListener("submit", () => clearTimeout(timer));
+  result.addEventListener("htmx:afterSwap", () => {
+    pair(source());
+    wake();
+  });
 }

@@ -1,6 +1,7 @@
 // One photo through the app, again whenever an option changes: waits until the hand rests, drops the answer to a
-// question that is no longer asked, and tries again when all preview servers are busy.
+// question that is no longer asked, and tries again when all preview servers are busy or were asleep.
 import { ApiError, request } from "../../js/http.js";
+import { TOO_LONG, WAKING, Waking } from "../../js/waking.js";
 import { Findings } from "./findings.js";
 import { offerTopup } from "./topup.js";
 
@@ -15,6 +16,7 @@ export class Preview {
   #abort;
   #key = "";
   #blob = "";
+  #waking = new Waking();
   #offered; // what the button that costs would ask
   #keys = new Map(); // a question -> its Idempotency-Key: asked again, it is charged once
 
@@ -25,6 +27,7 @@ export class Preview {
     this.findings = new Findings(config);
     this.rich = config.outputs.some((output) => output !== "image");
     $("[data-pay-button]")?.addEventListener("click", () => this.#paid());
+    $("[data-again]").addEventListener("click", () => this.show(this.params));
     $("[data-views]").hidden = $("[data-views]").querySelectorAll("input").length < 2;
     $("[data-views]").addEventListener("change", () => {
       this.#tab();
@@ -108,6 +111,7 @@ export class Preview {
       this.#failed(error);
     }
     if (abort === this.#abort) {
+      this.#asleep(false);
       $("[data-busy]").hidden = true;
       $("[data-area]").classList.remove("is-stale");
     }
@@ -126,7 +130,13 @@ export class Preview {
       try {
         return await request(`/api/v1/apps/${this.config.app}/preview`, { method: "POST", form, headers, accept, signal });
       } catch (error) {
-        if (!(error instanceof ApiError) || error.status !== 429 || attempt === TRIES) throw error;
+        if (!(error instanceof ApiError)) throw error;
+        if (error.code === "waking_up") {
+          await this.#wake(error, signal);
+          attempt = 0;
+          continue;
+        }
+        if (error.status !== 429 || attempt === TRIES) throw error;
         $("[data-facts]").textContent = "Busy, trying again";
         // Growing, and with chance in it: not everyone comes back at the same moment.
         const wait = Math.max(error.retryAfter * 500, 200 * 2 ** attempt) * (0.5 + Math.random());
@@ -134,6 +144,23 @@ export class Preview {
         if (signal.aborted) throw new DOMException("", "AbortError");
       }
     }
+  }
+
+  /** Say that the servers are waking up, and wait until it is time to ask again. */
+  async #wake(error, signal) {
+    const wait = this.#waking.again(error.retryAfter);
+    if (wait === null) throw new ApiError(error.status, { code: error.code, message: TOO_LONG });
+    this.#asleep(true);
+    await sleep(wait);
+    if (signal.aborted) throw new DOMException("", "AbortError");
+  }
+
+  #asleep(asleep) {
+    if (!asleep) this.#waking.over();
+    $("[data-waking]").hidden = !asleep;
+    const text = asleep ? WAKING : "";
+    // Written only when it changes: it is read out each time.
+    if ($("[data-waking-text]").textContent !== text) $("[data-waking-text]").textContent = text;
   }
 
   #headers(params) {
@@ -210,6 +237,8 @@ export class Preview {
     const placed = error.status !== 409 && Object.keys(fields).length > Object.keys(rest).length;
     if (!placed || others.length) this.#error([error.message, ...others].join(" "));
     offerTopup($("[data-error] [data-topup]"), error);
+    $("[data-again]").hidden = error.status < 500 || Boolean(this.config.price);
+    if (!$("[data-again]").hidden) $("[data-error]").scrollIntoView({ block: "nearest", behavior: "smooth" });
     this.#key = "failed";
     if (this.config.price) $("[data-pay]").hidden = false;
   }
