@@ -4,7 +4,8 @@ Ours is measured twice: `warm`, in a process that has done it before, as a node'
 whole `python -m model_images.runtime batch` on a job folder, from the start of Python to its end. Ours uses
 one thread; the peers are whole processes and may use every core. For 100 photos a peer gets them all in one
 process where it can take many. `floor` is decoding at the size needed and encoding the result, without a
-filter, warm. Peers that are not installed are left out, and the report says so.
+filter, warm. Where the peers make text alone, ours does too (`only`), but for `cold`, which makes all that a
+job keeps. Peers that are not installed are left out, and the report says so.
 """
 
 from __future__ import annotations
@@ -57,7 +58,27 @@ class Case:
     many: Mapping[str, str] = field(default_factory=dict)
     reduced: int = 1
     gray: bool = False
+    only: str | None = None  # the one output that ours makes; None: all it can, as a job does
 
+
+# The peers make one file of text or HTML; ours makes that and, in a row of its own, all that a job keeps.
+_ASCII = {
+    "jp2a": "jp2a --width=120 {i} --output={o}.txt",
+    "chafa": "chafa --symbols ascii -c none -s 120 {i} > {o}.txt",
+}
+_ASCII_MANY = {
+    "jp2a": "jp2a --width=120 {i} > {o}/all.txt",
+    "chafa": "chafa --symbols ascii -c none -s 120 {i} > {o}/all.txt",
+}
+_IN_COLOUR = {"columns": 120, "color": "foreground"}
+_COLOURED = {
+    "jp2a": "jp2a --width=120 --colors --html {i} --output={o}.html",
+    "chafa": "chafa --symbols ascii -c full -s 120 {i} > {o}.txt",
+}
+_COLOURED_MANY = {
+    "jp2a": "jp2a --width=120 --colors --html {i} > {o}/all.html",
+    "chafa": "chafa --symbols ascii -c full -s 120 {i} > {o}/all.txt",
+}
 
 IM, MOGRIFY = "convert-im6.q16", "mogrify-im6.q16"
 CASES = (
@@ -117,34 +138,13 @@ CASES = (
         reduced=4,
     ),
     Case("photomosaic, 100 × 75 tiles of 32 px", "mosaic", {}, {}, reduced=8),
-    Case(
-        "ASCII, 120 columns",  # ours makes text, HTML and PNG; theirs text only
-        "ascii",
-        {"columns": 120},
-        {
-            "jp2a": "jp2a --width=120 {i} --output={o}.txt",
-            "chafa": "chafa --symbols ascii -c none -s 120 {i} > {o}.txt",
-        },
-        {
-            "jp2a": "jp2a --width=120 {i} > {o}/all.txt",
-            "chafa": "chafa --symbols ascii -c none -s 120 {i} > {o}/all.txt",
-        },
-        reduced=8,
-        gray=True,
+    *(
+        Case(name, "ascii", {"columns": 120}, _ASCII, _ASCII_MANY, reduced=8, gray=True, only=only)
+        for name, only in (("ASCII, 120 columns: text", "text"), ("ASCII: text, page and picture", None))
     ),
-    Case(
-        "ASCII in colour, 120 columns",
-        "ascii",
-        {"columns": 120, "color": "foreground"},
-        {
-            "jp2a": "jp2a --width=120 --colors --html {i} --output={o}.html",
-            "chafa": "chafa --symbols ascii -c full -s 120 {i} > {o}.txt",
-        },
-        {
-            "jp2a": "jp2a --width=120 --colors --html {i} > {o}/all.html",
-            "chafa": "chafa --symbols ascii -c full -s 120 {i} > {o}/all.txt",
-        },
-        reduced=8,
+    *(
+        Case(name, "ascii", _IN_COLOUR, _COLOURED, _COLOURED_MANY, reduced=8, only=only)
+        for name, only in (("ASCII in colour: page", "html"), ("ASCII in colour: text, page, picture", None))
     ),
 )
 
@@ -189,7 +189,7 @@ class Bench:
         processor = processors()[self.case.app]
         params = load_params(processor, self.params)
         for file in self.files:
-            _process(processor, params, file, self.out)
+            _process(processor, params, Context(only=self.case.only), file, self.out)
 
     def cold(self) -> None:
         """Ours, as a whole process on a job folder, with all that a worker does."""
@@ -217,31 +217,30 @@ class Bench:
         """Decode what is needed and encode the result, with nothing between."""
         processor = processors()[self.case.app]
         params = load_params(processor, self.params)
-        results = []
-        for file in self.files:
-            result = processor.process(open_source(file.read_bytes()), params, Context())
-            encoded = encode(result.image, prefer=result.prefer)
-            results.append(
-                (
-                    cv2.imdecode(np.frombuffer(encoded.data, np.uint8), cv2.IMREAD_UNCHANGED),
-                    encoded.media_type,
-                )
-            )
-
+        pictures: list[tuple[Any, str] | None] = [None] * len(self.files)
+        if self.case.only in (None, "image"):
+            pictures = [self._picture(processor, params, file) for file in self.files]
         width, height = (-(-side // self.case.reduced) for side in self.size)
 
         def run() -> None:
-            for file, (image, kind) in zip(self.files, results, strict=True):
+            for file, picture in zip(self.files, pictures, strict=True):
                 source = open_source(file.read_bytes())
                 least = (width, height) if self.case.reduced > 1 else (0, 0)
                 (source.gray if self.case.gray else source.rgb)(*least)
-                suffix = SUFFIXES[kind]
-                options = [cv2.IMWRITE_JPEG_QUALITY, 90] if kind == "image/jpeg" else []
-                (self.out / (file.stem + suffix)).write_bytes(
-                    cv2.imencode(suffix, image, options)[1].tobytes()
-                )
+                if picture:
+                    image, kind = picture
+                    options = [cv2.IMWRITE_JPEG_QUALITY, 90] if kind == "image/jpeg" else []
+                    data = cv2.imencode(SUFFIXES[kind], image, options)[1].tobytes()
+                    (self.out / (file.stem + SUFFIXES[kind])).write_bytes(data)
 
         return run
+
+    @staticmethod
+    def _picture(processor: Processor[Any], params: Any, file: Path) -> tuple[Any, str]:
+        """The result's pixels, and the kind of file that they are kept as."""
+        result = processor.process(open_source(file.read_bytes()), params, Context())
+        encoded = encode(result.image, prefer=result.prefer)
+        return cv2.imdecode(np.frombuffer(encoded.data, np.uint8), cv2.IMREAD_UNCHANGED), encoded.media_type
 
     def shell(self, command: str, all_at_once: bool) -> None:
         width, height = self.size
@@ -263,10 +262,11 @@ class Bench:
         subprocess.run(["sh", "-ec", "\n".join(lines)], check=True, capture_output=True)
 
 
-def _process(processor: Processor[Any], params: Any, file: Path, out: Path) -> None:
-    result = processor.process(open_source(file.read_bytes()), params, Context())
-    image = encode(result.image, params.format, params.quality, result.prefer)
-    (out / (file.stem + SUFFIXES[image.media_type])).write_bytes(image.data)
+def _process(processor: Processor[Any], params: Any, context: Context, file: Path, out: Path) -> None:
+    result = processor.process(open_source(file.read_bytes()), params, context)
+    if result.image is not None:
+        image = encode(result.image, params.format, params.quality, result.prefer)
+        (out / (file.stem + SUFFIXES[image.media_type])).write_bytes(image.data)
     if result.text is not None:
         (out / f"{file.stem}.txt").write_text(result.text)
     if result.html is not None:

@@ -59,7 +59,10 @@ def findings() -> Iterator[Finding]:
         "redis", site_checks.cache_server, "keeps what it is given", "check REDIS_URL and its server"
     )
     yield _plain("controller", site_checks.controller, "at work", "start manage.py controller")
-    yield _plain("nodes", site_checks.nodes, "alive", "start python -m model_images.runtime node")
+    start = "start python -m model_images.runtime node"
+    if settings.ENGINE == "kubernetes":
+        start = "kubectl get nodes, and the controller's log"
+    yield _plain("nodes", site_checks.nodes, "alive", start)
     yield from _libraries()
     yield _preview()
 

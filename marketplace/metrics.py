@@ -21,6 +21,7 @@ from prometheus_client.registry import REGISTRY, Collector
 import jobfolder
 from apps.cluster.engines.verdict import fresh
 from apps.processing.models import Job, Placement
+from marketplace import site_checks
 
 REQUESTS = Counter("pixelyard_requests_total", "Answered requests", ["view", "method", "status"])
 SECONDS = Histogram(
@@ -67,9 +68,9 @@ class Platform(Collector):
         on_node = dict(Placement.objects.filter(state__in=live).values_list("node").annotate(Count("id")))
         up = GaugeMetricFamily("pixelyard_node_up", "1 if the node is alive", labels=["node"])
         now = time.time()
-        for beat in jobfolder.read_nodes(settings.DATA_DIR):
-            up.add_metric([beat.node], float(fresh(beat.time, now, settings.NODE_TIMEOUT)))
-            workers.add_metric([beat.node], on_node.get(beat.node, 0))
+        for node, alive in _nodes(now).items():
+            up.add_metric([node], float(alive))
+            workers.add_metric([node], on_node.get(node, 0))
         yield up
         yield workers
         servers = GaugeMetricFamily(
@@ -79,6 +80,14 @@ class Platform(Collector):
             alive = float(fresh(endpoint.time, now, settings.NODE_TIMEOUT))
             servers.add_metric([endpoint.node, endpoint.key], alive)
         yield servers
+
+
+def _nodes(now: float) -> dict[str, bool]:
+    """Whether each node is alive."""
+    if settings.ENGINE == "kubernetes":
+        return site_checks.cluster_nodes()
+    beats = jobfolder.read_nodes(settings.DATA_DIR)
+    return {beat.node: fresh(beat.time, now, settings.NODE_TIMEOUT) for beat in beats}
 
 
 def exposition() -> bytes:

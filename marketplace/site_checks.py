@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from functools import cache
 
 from django.conf import settings
@@ -11,12 +12,16 @@ from django.core.cache import cache as shared_cache
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models.functions import Now
+from django.utils import timezone
 from redis.exceptions import RedisError
 
 import jobfolder
 from apps.cluster import waking
 from apps.cluster.engines.verdict import fresh
+from apps.cluster.models import Node
 from apps.processing.models import Lease
+
+_NEWS_SECONDS = 3.0  # that a controller may take over another's work, beyond NODE_TIMEOUT
 
 
 class Problem(Exception):
@@ -55,8 +60,22 @@ def live_nodes() -> list[jobfolder.NodeHeartbeat]:
 
 
 def nodes() -> None:
-    if not live_nodes():
+    if settings.ENGINE == "kubernetes":
+        if not any(cluster_nodes().values()):
+            raise Problem("no node of the Kubernetes cluster is ready, or the controller can't see it")
+    elif not live_nodes():
         raise Problem("no node worker is alive")
+
+
+def cluster_nodes() -> dict[str, bool]:
+    """Whether each node is ready, as the controller wrote it down. It does so once a second: an older row is
+    no news. Raises Problem without a database."""
+    news = timezone.now() - timedelta(seconds=settings.NODE_TIMEOUT + _NEWS_SECONDS)
+    try:
+        rows = list(Node.objects.values_list("name", "state", "last_seen"))
+    except DatabaseError as error:
+        raise Problem(f"the database does not answer: {error}") from error
+    return {name: state == Node.State.READY and bool(seen and seen > news) for name, state, seen in rows}
 
 
 def previews() -> None:

@@ -79,12 +79,17 @@ def call(family: str, is_there: Callable[[], bool], deadline: float) -> None:
     there = is_there()
     if notes().is_due(family, every=_NOTE_EVERY if there else _LOOK_EVERY):
         try:
-            cache.set(_wanted(family), time.time(), _DAY)
+            note(family, time.time())
         except RedisError as error:
             log.warning("could not note that %s is wanted: %s", family, error)
     if not there:
         bell().ring()
         _hold(family, is_there, deadline - time.monotonic() - 1.0)
+
+
+def note(family: str, when: float) -> None:
+    """It was asked for then, in seconds since the epoch. Raises RedisError."""
+    cache.set(_wanted(family), when, _DAY)
 
 
 def wanted(families: Sequence[str]) -> dict[str, float]:

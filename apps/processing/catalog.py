@@ -113,6 +113,11 @@ def package_of(processor: str) -> str:
     return app.package if app else ""
 
 
+def packages() -> set[str]:
+    """The families of processors: each has preview servers of its own where they run in containers."""
+    return {app.package for app in _catalogue().values() if app.package}
+
+
 def built_in() -> dict[str, App]:
     """The processors that are apps by themselves."""
     return {name: app for name, app in _catalogue().items() if not app.family}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from html import escape
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from model_images.runtime.contract import Array
 
 _ADVANCE = 0.602  # em: width of a character in the usual monospaced fonts
+_SPECIAL = frozenset("&<>\"'")
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -46,24 +49,16 @@ def coloured(chars: NDArray[np.str_], colours: Array, behind: bool) -> str:
     short = ((colours.astype(np.uint16) * 15 + 127) // 255).astype(np.uint16)
     codes = short[..., 0] << 8 | short[..., 1] << 4 | short[..., 2]
     keys = (codes << 1 | dark_ink(colours)) if behind else codes << 1
-    special_rows = np.isin(chars, list("&<>\"'")).any(axis=1)
-    changes = np.diff(keys.astype(np.int32), axis=1, prepend=-1) != 0
-    opened: dict[int, str] = {}
-    lines = []
-    for row, row_keys, change, special in zip(
-        chars.tolist(), keys.tolist(), changes, special_rows, strict=True
-    ):
-        text = "".join(row)
-        starts = np.flatnonzero(change).tolist()
-        parts = []
-        for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
-            key = row_keys[start]
-            if key not in opened:
-                opened[key] = f'<span style="{_style(key >> 1, bool(key & 1), behind)}">'
-            run = escape(text[start:end]) if special else text[start:end]
-            parts.append(f"{opened[key]}{run}</span>")
-        lines.append("".join(parts))
-    return "\n".join(lines)
+    begins = np.diff(keys.astype(np.int32), axis=1, prepend=-1) != 0  # at the start of each row, too
+    starts = np.flatnonzero(begins)
+    text = "".join(chars.ravel().tolist())
+    runs = zip(keys.ravel()[starts].tolist(), starts.tolist(), [*starts[1:].tolist(), len(text)], strict=True)
+    if _SPECIAL.isdisjoint(text):
+        parts = [f"{_opened(key, behind)}{text[start:end]}</span>" for key, start, end in runs]
+    else:
+        parts = [f"{_opened(key, behind)}{escape(text[start:end])}</span>" for key, start, end in runs]
+    of_rows = np.cumsum(begins.sum(axis=1)).tolist()
+    return "\n".join("".join(parts[a:b]) for a, b in pairwise([0, *of_rows]))
 
 
 def dark_ink(colours: Array) -> NDArray[np.bool_]:
@@ -71,7 +66,10 @@ def dark_ink(colours: Array) -> NDArray[np.bool_]:
     return colours.astype(np.int32) @ np.array([299, 587, 114]) >= 127500
 
 
-def _style(code: int, dark: bool, behind: bool) -> str:
+@lru_cache(maxsize=8192)
+def _opened(key: int, behind: bool) -> str:
+    """The start of an element; `key` is a colour of 4 bits a channel, and whether black ink goes on it."""
+    code = key >> 1
     if not behind:
-        return f"color:#{code:03x}"
-    return f"background:#{code:03x};color:{'#000' if dark else '#fff'}"
+        return f'<span style="color:#{code:03x}">'
+    return f'<span style="background:#{code:03x};color:{"#000" if key & 1 else "#fff"}">'

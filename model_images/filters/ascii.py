@@ -115,15 +115,10 @@ class Ascii(Processor[AsciiParams]):
         chars, indices = _chosen(gray, params)
         grid = np.array(list(chars))[indices]
         lines = ["".join(row) for row in grid.tolist()]
-        if colours is None:
-            body = _asciihtml.plain(lines)
-        else:
-            body = _asciihtml.coloured(grid, colours, params.color == "background")
-        paper, ink = ("#{:02x}{:02x}{:02x}".format(*c) for c in _COLOURS[params.background])
         return Result(
-            image=_picture(chars, indices, colours, params),
+            image=_picture(chars, indices, colours, params) if context.wants("image") else None,
             text="\n".join(lines) + "\n",
-            html=_asciihtml.page(body, paper, ink, params.font_aspect),
+            html=_page(grid, lines, colours, params) if context.wants("html") else None,
             prefer="png",
         )
 
@@ -186,6 +181,15 @@ def _by_ink_table(chars: str) -> NDArray[np.intp]:
     share = _glyphs.ink(chars)
     share = (share - share[0]) / (share[-1] - share[0])
     return np.abs(share[None, :] - np.arange(256)[:, None] / 255).argmin(axis=1)
+
+
+def _page(grid: NDArray[np.str_], lines: list[str], colours: Array | None, params: AsciiParams) -> str:
+    if colours is None:
+        body = _asciihtml.plain(lines)
+    else:
+        body = _asciihtml.coloured(grid, colours, params.color == "background")
+    paper, ink = ("#{:02x}{:02x}{:02x}".format(*c) for c in _COLOURS[params.background])
+    return _asciihtml.page(body, paper, ink, params.font_aspect)
 
 
 def _picture(

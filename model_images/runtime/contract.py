@@ -165,6 +165,13 @@ class Context:
         None  # may be None or read-only; keep derived data (a tile index) by content hash
     )
     weights: Weights | None = None
+    only: str | None = (
+        None  # the one output ("image", "text", "html") that anybody will see; None: all of them
+    )
+
+    def wants(self, output: str) -> bool:
+        """Whether an output is worth its time: a processor that makes several may leave out the others."""
+        return self.only in (None, output)
 
     @property
     def network(self) -> Weights:

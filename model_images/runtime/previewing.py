@@ -122,7 +122,8 @@ def _process(question: Mapping[str, Any], photo: bytes, data_dir: Path, cache: P
         option: [drive_path(data_dir, owner, sha256) for owner, sha256 in files]
         for option, files in question["assets"].items()
     }
-    done = apply(processor, source, params, Context(shared, assets, cache, weights), limits, timings)
+    context = Context(shared, assets, cache, weights, question["only"])
+    done = apply(processor, source, params, context, limits, timings)
     image = done.image
     head = {
         "image": {"media_type": image.media_type, "width": image.width, "height": image.height}

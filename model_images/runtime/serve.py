@@ -69,6 +69,7 @@ class Server:
             if kind is None:
                 outputs = ", ".join(processor.outputs)
                 raise Refused(406, "not_acceptable", f"This app makes {outputs}, and JSON of all of them.")
+            question["only"] = None if kind == "json" else kind
             head, body = await self._ask(question, photo, owner)
             measure.status = "ok"
             self.measures.loaded(head["timings"].get("load_ms"))

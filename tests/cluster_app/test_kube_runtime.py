@@ -158,8 +158,9 @@ def test_disruption_budget():
     }
 
 
-def test_selector_finds_the_pods_and_no_other():
-    assert builders_runtime.selector("yolov5") == ",".join(f"{key}={value}" for key, value in MATCH.items())
+def test_objects_tell_their_family():
+    assert builders_runtime.family_of(builders_runtime.deployment(SPEC)) == "yolov5"
+    assert builders_runtime.ALL == "app.kubernetes.io/name=pixelyard-runtime"
 
 
 @pytest.mark.parametrize("spec", manifests.specs(), ids=lambda spec: spec.family)

@@ -10,7 +10,7 @@ from skimage.metrics import structural_similarity
 
 from model_images.filters import _glyphs
 from model_images.filters.ascii import Ascii
-from model_images.runtime.contract import Encoded
+from model_images.runtime.contract import Context, Encoded
 from model_images.runtime.imageio import open_source
 from tests.filters.doubles import ArraySource, jpeg, pixels_of, run
 
@@ -311,3 +311,13 @@ def test_all_three_from_one_run_and_the_same_every_time(photo):
     coloured = [run(ART, open_source(data), color="foreground") for _ in range(2)]
     assert coloured[0] == coloured[1]
     assert coloured[0].html == coloured[1].html
+
+
+@pytest.mark.parametrize("color", ["none", "foreground"])
+def test_what_nobody_will_see_is_not_made(photo, color):
+    everything = run(ART, photo, color=color)
+    text, page = (run(ART, photo, Context(only=kind), color=color) for kind in ("text", "html"))
+
+    assert (text.text, text.html, text.image) == (everything.text, None, None)
+    assert (page.html, page.image) == (everything.html, None)
+    assert run(ART, photo, Context(only="image"), color=color).image == everything.image

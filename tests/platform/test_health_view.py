@@ -12,9 +12,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.exceptions import ConnectionError as RedisDown
 
 import jobfolder
+from apps.cluster.models import Node
 from apps.processing.models import Job, Lease
 from jobfolder import EndpointHeartbeat, NodeHeartbeat
 from marketplace import logs
+from marketplace.metrics import exposition
 
 READY = dict.fromkeys(("database", "migrations", "cache", "nodes", "previews", "controller"), "ok")
 
@@ -183,3 +185,28 @@ def test_readyz_can_be_asked_for_some_checks_only(client, db):
 
 def test_readyz_knows_no_other_checks(client, db):
     assert client.get("/readyz?only=database,weather").status_code == 404
+
+
+@pytest.fixture
+def on_kubernetes(alive, settings):
+    """A node as the controller has just written it down, and no heartbeat file of one."""
+    settings.ENGINE = "kubernetes"
+    jobfolder.remove_node(settings.DATA_DIR, "node-1", 1)
+    return Node.objects.create(name="worker-a", engine="kubernetes", last_seen=timezone.now())
+
+
+def test_on_kubernetes_nodes_are_those_that_the_controller_saw(client, on_kubernetes):
+    assert client.get("/readyz").json() == READY
+    assert 'pixelyard_node_up{node="worker-a"} 1.0' in exposition().decode()
+
+
+@pytest.mark.parametrize("change", [{"state": "lost"}, {"last_seen": None}, {"age": 60}])
+def test_on_kubernetes_a_lost_node_and_old_news_do_not_count(client, on_kubernetes, change):
+    if age := change.pop("age", 0):
+        change["last_seen"] = timezone.now() - timedelta(seconds=age)
+    Node.objects.update(**change)
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["nodes"].startswith("no node of the Kubernetes cluster is ready")
+    assert 'pixelyard_node_up{node="worker-a"} 0.0' in exposition().decode()

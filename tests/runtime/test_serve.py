@@ -117,6 +117,17 @@ def test_every_filter_answers_with_its_defaults(client, name):
     assert ask(client, name=name, params={}, photo=photo).status_code == 200
 
 
+def test_an_app_is_told_which_output_will_be_seen(client):
+    """ASCII art as text takes no time for a picture: there is none to encode."""
+    params = {"columns": 20}
+    text = ask(client, name="ascii", params=params, accept="text/plain")
+    everything = ask(client, name="ascii", params=params, accept="application/json").json()
+
+    assert text.text == everything["text"]
+    assert everything["image"]["width"] == 160 and everything["html"]
+    assert ask(client, name="ascii", params=params, accept="image/png").headers["content-type"] == "image/png"
+
+
 def test_value_of_fit_is_made_from_the_photo_itself(client):
     answer = ask(client, name="fitted", params={}, accept="application/json").json()
 

@@ -42,8 +42,8 @@ class Listing:
 class Api(Protocol):
     """Objects of one namespace, and the nodes. Every method raises EngineError's kinds above.
 
-    `kind` is jobs, pods, configmaps, events or nodes. Deleting an object deletes what belongs to it, a
-    little later. `uid`: delete this very object, not another that has its name by now.
+    `kind` is jobs, pods, configmaps, deployments, events or nodes. Deleting an object deletes what belongs to
+    it, a little later. `uid`: delete this very object, not another that has its name by now.
     """
 
     namespace: str
@@ -58,6 +58,10 @@ class Api(Protocol):
 
     def watch(self, kind: str, version: str, seconds: int, labels: str = "") -> Iterator[Thing]:
         """What changes from `version` on, for at most so many seconds: {"type", "object"}."""
+        ...
+
+    def scale(self, deployment: str, replicas: int) -> None:
+        """So many pods from now on."""
         ...
 
     def may(self, verb: str, kind: str) -> bool:

@@ -18,6 +18,7 @@ COMPONENT = "app.kubernetes.io/component"
 PART_OF = "app.kubernetes.io/part-of"
 RUNTIME = "pixelyard-runtime"
 TOKEN = "RUNTIME_TOKEN"  # noqa: S105 - its name
+ALL = f"{NAME}={RUNTIME}"  # selects the Deployments and pods of all families
 PORT = 8080
 LINGER_SECONDS = 3  # readers of heartbeats, and of the Service's addresses, are this much behind
 _TMP_BYTES = 16 << 20  # a socket of the fork server
@@ -28,9 +29,9 @@ def name(family: str) -> str:
     return slugs.name(family, "runtime")
 
 
-def selector(family: str) -> str:
-    """Selects the pods."""
-    return ",".join(f"{key}={value}" for key, value in sorted(_match(family).items()))
+def family_of(thing: dict[str, Any]) -> str:
+    """Whose Deployment or pod it is."""
+    return slugs.text_of(thing, FAMILY)
 
 
 def deployment(spec: RuntimeSpec) -> dict[str, Any]:

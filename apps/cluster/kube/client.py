@@ -22,6 +22,8 @@ _NOUNS = {  # as the client's methods call them
     "configmaps": "namespaced_config_map",
     "events": "namespaced_event",
     "nodes": "node",
+    "deployments": "namespaced_deployment",
+    "deployments/scale": "namespaced_deployment_scale",
 }
 
 
@@ -70,6 +72,9 @@ class Client:
         finally:
             answer.close()
 
+    def scale(self, deployment: str, replicas: int) -> None:
+        self._ask("patch", "deployments/scale", deployment, body={"spec": {"replicas": replicas}})
+
     def may(self, verb: str, kind: str) -> bool:
         resource, _, subresource = kind.partition("/")
         where = {"namespace": self.namespace} if kind != "nodes" else {}
@@ -98,7 +103,8 @@ class Client:
 
     def _send(self, verb: str, kind: str, *names: str, **options: Any) -> Any:
         noun = _NOUNS[kind]
-        group = self._library.BatchV1Api if _GROUPS.get(kind) == "batch" else self._library.CoreV1Api
+        groups = {"batch": self._library.BatchV1Api, "apps": self._library.AppsV1Api}
+        group = groups.get(_GROUPS.get(kind, ""), self._library.CoreV1Api)
         method = getattr(group(self._connection), f"{verb}_{noun}")
         where = () if kind == "nodes" else (self.namespace,)
         return self._raw(method, *names, *where, **{key: value for key, value in options.items() if value})

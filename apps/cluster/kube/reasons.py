@@ -97,6 +97,20 @@ def waiting(pod: Thing, warning: tuple[str, str] = ("", "")) -> Why:
     return "creating", f"{node} is starting its container" if node else "waiting for a node"
 
 
+def crashing(pod: Thing) -> str:
+    """Why its container ends again and again; "" for one that does not."""
+    node = pod["spec"].get("nodeName", "")
+    for one in (pod.get("status") or {}).get("containerStatuses") or []:
+        last = (one.get("lastState") or {}).get("terminated") or (one.get("state") or {}).get("terminated")
+        if last and one.get("restartCount", 0) > 1:
+            if last.get("reason") == "OOMKilled":
+                return f"its container on {node} needs more memory than it may take"
+            return (
+                f"its container on {node} ends again and again (status {last.get('exitCode')}); see its log"
+            )
+    return ""
+
+
 def _not_started(node: str, waits: Thing) -> Why | None:
     reason, message = waits.get("reason", ""), waits.get("message") or ""
     if reason in _PULL:

@@ -13,8 +13,11 @@ from pathlib import Path
 from django.conf import settings
 
 import jobfolder
+from apps.cluster import waking
 from apps.cluster.engines import Engine, EngineError
+from apps.cluster.services.runtimes import Runtimes
 from apps.payments.services import payouts
+from apps.processing import catalog
 from apps.processing.controller.placing import LIVE
 from apps.processing.models import Job
 from apps.processing.services import charging, once
@@ -45,6 +48,9 @@ class Chores:
             (3600.0, self.forget_tries),
             (5.0, self.resume_benchmarks),
         ]
+        if waking.sleeps():
+            runtimes = Runtimes(catalog.packages)
+            self._table += [(300.0, runtimes.sweep), (0.5, runtimes.tend)]
         # Soon after a start: one that is restarted every hour must come to all of them.
         self._due = [start + min(every, FIRST) for every, _ in self._table]
 
