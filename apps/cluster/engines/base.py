@@ -20,7 +20,12 @@ WorkerState = Literal["waiting", "running", "exited", "lost"]
 
 class EngineError(Exception):
     """The engine can't be reached or refused; the message says which part, in words. Nothing was placed, as
-    far as is known: what was placed all the same is adopted or removed later."""
+    far as is known: what was placed all the same is adopted or removed later. `words` are for the job's
+    owner."""
+
+    def __init__(self, message: str = "", words: str = "") -> None:
+        super().__init__(message)
+        self.words = words
 
 
 @dataclass(frozen=True)

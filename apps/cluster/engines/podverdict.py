@@ -125,10 +125,10 @@ def _judge_silent(
         return Observation("lost", f"{name} does not answer; the worker had not started.", node=node)
     if seen is None:
         return Observation("lost", "Its Job was deleted by hand before it started.")
-    waited, words = now - since, _sentence(seen)
+    waited, words = now - since, seen.words or f"{seen.node} is starting it"
     if waited > _patience(chosen, seen, limits):
-        return Observation("lost", f"Not started within {waited:.0f} s. {words}", node=node)
-    return Observation("waiting", words, stuck=_is_stuck(seen, waited), node=node)
+        return Observation("lost", f"Not started within {waited:.0f} s: {words}.", node=node)
+    return Observation("waiting", f"Waiting: {words}.", stuck=_is_stuck(seen, waited), node=node)
 
 
 def _is_stuck(seen: Seen, waited: float) -> bool:
@@ -142,7 +142,3 @@ def _patience(chosen: str, seen: Seen, limits: Limits) -> float:
         return SLOWLY * limits.start
     return limits.start
 
-
-def _sentence(seen: Seen) -> str:
-    words = seen.words or f"{seen.node} is starting it"
-    return f"{words[0].upper()}{words[1:]}."

@@ -16,9 +16,17 @@ Thing = dict[str, Any]
 class Unreachable(EngineError):
     """No answer, or none in time. What was asked may have been done all the same."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "the cluster does not answer.")
+
 
 class Refused(EngineError):
     """The server understood and does not do it: no right, no namespace, an object that it does not take."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message, "the cluster refuses the work; whoever runs it finds the reason in the log."
+        )
 
 
 class NotThere(Refused):

@@ -28,8 +28,9 @@ _MOUNT = {"FailedMount", "FailedAttachVolume", "FailedMapVolume"}
 _LONGEST = 180
 
 
-def unschedulable(message: str) -> Why:
-    """What the scheduler says: "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match …"."""
+def unschedulable(message: str, chosen: str = "") -> Why:
+    """What the scheduler says: "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match …".
+    `chosen`: the only node that the pod may be on, if there is one."""
     if claim := _NO_CLAIM.search(message):
         return "volume", f"the volume claim {claim[1]} is missing"
     if "unbound immediate PersistentVolumeClaims" in message:
@@ -38,11 +39,24 @@ def unschedulable(message: str) -> Why:
         return "volume", "the volume can't be reached from the node"
     parts = [_node(text, int(count)) for count, text in _PART.findall(message.partition(": ")[2])]
     known = list(dict.fromkeys(part for part in parts if part))
+    who = f"{chosen} can't take it" if chosen else "no node can take it"
     if known:
-        return "room", f"no node can take it: {', '.join(known)}"
-    if parts:
-        return "room", "the chosen node is not in the cluster any more"
-    return "room", _short(message) or "no node can take it"
+        what = ", ".join(part.removesuffix(" on 1 node") for part in known) if chosen else ", ".join(known)
+        return "room", f"{who}: {what}"
+    if parts and chosen:
+        return "room", f"{chosen} is not in the cluster any more"
+    return "room", _short(message) or who
+
+
+def _chosen(pod: Thing) -> str:
+    """The node that a pod of ours must be on, by its hostname; "" if any will do."""
+    affinity = ((pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}).get(
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ) or {}
+    for term in affinity.get("nodeSelectorTerms") or []:
+        for match in term.get("matchExpressions") or []:
+            return str((match.get("values") or [""])[0])
+    return ""
 
 
 def _node(text: str, count: int) -> str:
@@ -55,12 +69,12 @@ def _node(text: str, count: int) -> str:
     if "Too many pods" in text:
         return f"too many pods {on}"
     if "unschedulable" in text:
-        return f"cordoned: {count} node{'s' if count > 1 else ''}"
+        return f"a cordon {on}"
     if "affinity" in text or "selector" in text or "were excluded" in text:
         return ""
     if taint := _TAINT.search(text):
         away = taint[1].endswith(("unreachable", "not-ready"))
-        return f"no answer from {count}" if away else f"the taint {taint[1]} {on}"
+        return f"no answer {on}" if away else f"the taint {taint[1]} {on}"
     return f"{text.removeprefix('node(s) ')} {on}"
 
 
@@ -84,7 +98,7 @@ def waiting(pod: Thing, warning: tuple[str, str] = ("", "")) -> Why:
     status = pod.get("status") or {}
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return unschedulable(condition.get("message", ""))
+            return unschedulable(condition.get("message", ""), _chosen(pod))
     node = pod["spec"].get("nodeName", "")
     for state in _states(status):
         if why := _not_started(node, state.get("waiting") or {}):
@@ -137,7 +151,9 @@ def _pull(message: str) -> str:
     for sign, words in known.items():
         if sign in message:
             return f"{name}: {words}" if name else words
-    return f"{name} – {_short(message)}" if name and "Back-off" not in message else name or _short(message)
+    if name and "Back-off" in message:
+        return f"{name} could not be fetched and is tried again now and then"
+    return f"{name} – {_short(message)}" if name else _short(message)
 
 
 def ended(pod: Thing, memory: str = "") -> Why:

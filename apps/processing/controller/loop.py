@@ -11,6 +11,7 @@ queued, running, or has workers left; when there is nothing it costs a handful o
     5  chores         now and then: delete old job folders, purge the drive's trash
 
 An error while one job is handled is logged, shown as the job's reason, and tried again after 1, 2, … 30 s.
+One while a worker is placed holds up the job's next placement only: its workers are looked after all the same.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ YOUTH = 3.0
 PEEK = 0.02  # seconds between looks whether all results of a young job are there
 _LONGEST_PAUSE = 30.0
 _DELAYED = "Delayed, tried again soon:"
+_LOOK, _PLACE = "look", "place"  # what may pause, each for itself
+_FORGOTTEN = 5.0  # seconds after its end when a pause of placing is over although nothing was placed
 _ACTIVE = Prepared(lambda: Job.objects.filter(status__in=sorted(ACTIVE)).order_by("queued_at", "id"))
 _LIVE = Prepared(lambda: Placement.objects.filter(state__in=placing.LIVE))
 
@@ -74,7 +77,7 @@ class Controller:
         self._lease = Holder(clock=clock)
         self._ingests: dict[tuple[str, int], Ingest] = defaultdict(partial(Ingest, clock))
         self._young: list[Job] = []
-        self._pauses: dict[str, _Pause] = defaultdict(_Pause)
+        self._pauses: dict[tuple[str, str], _Pause] = defaultdict(_Pause)
         self._chores = Chores(self._engine, clock=clock, now=now)
         self._deaf = False  # Redis is away: nobody can wake this loop
 
@@ -123,25 +126,40 @@ class Controller:
         return alive
 
     def _guarded(
-        self, job: Job, placements: list[Placement], step: Callable[[], list[Placement]]
+        self,
+        job: Job,
+        placements: list[Placement],
+        step: Callable[[], list[Placement]],
+        kind: str = _LOOK,
     ) -> list[Placement]:
         """Run one job's step. If it fails, the others go on and this one pauses; its workers still count."""
-        pause = self._pauses.get(job.id)
-        if pause and self._clock() < pause.until:
+        if self._is_paused(job, kind):
             return placements
         try:
             alive = step()
         except (InterfaceError, OperationalError):
             raise  # no database: nothing else will work either
         except Exception as error:
-            self._pause(job, error)
+            self._pause(job, kind, error)
             return placements
-        if self._pauses.pop(job.id, None):
-            Job.objects.filter(id=job.id, reason__startswith=_DELAYED).update(reason="")
+        self._resume(job, kind)
         return alive
 
-    def _pause(self, job: Job, error: Exception) -> None:
-        pause = self._pauses[job.id]
+    def _is_paused(self, job: Job, kind: str) -> bool:
+        pause = self._pauses.get((job.id, kind))
+        return pause is not None and self._clock() < pause.until
+
+    def _resume(self, job: Job, kind: str) -> None:
+        """A step went well: nothing holds this job up any more, unless another step does."""
+        ended = self._pauses.pop((job.id, kind), None)
+        placing_pause = self._pauses.get((job.id, _PLACE))
+        if placing_pause and self._clock() > placing_pause.until + _FORGOTTEN:
+            ended = self._pauses.pop((job.id, _PLACE))
+        if ended and not {(job.id, _LOOK), (job.id, _PLACE)} & self._pauses.keys():
+            Job.objects.filter(id=job.id, reason__startswith=_DELAYED).update(reason="")
+
+    def _pause(self, job: Job, kind: str, error: Exception) -> None:
+        pause = self._pauses[job.id, kind]
         pause.failures += 1
         seconds = min(_LONGEST_PAUSE, 2.0 ** (pause.failures - 1))
         pause.until = self._clock() + seconds
@@ -153,14 +171,16 @@ class Controller:
         Job.objects.filter(id=job.id, status__in=ACTIVE).update(reason=reason)
 
     def _place(self, jobs: list[Job], alive: list[Placement], now: datetime) -> None:
-        ready = [job for job in jobs if job.id not in self._pauses]
+        ready = [
+            job for job in jobs if (job.id, _LOOK) not in self._pauses and not self._is_paused(job, _PLACE)
+        ]
 
         def guard(job: Job, step: Callable[[], None]) -> None:
             def run() -> list[Placement]:
                 step()
                 return []
 
-            self._guarded(job, [], run)
+            self._guarded(job, [], run, _PLACE)
 
         Turns(ready, alive, self._engine, now).fill(guard)
 
@@ -169,8 +189,9 @@ class Controller:
         current = {(job.id, job.attempt) for job in jobs}
         for key in self._ingests.keys() - current:
             del self._ingests[key]
-        for job_id in self._pauses.keys() - {job.id for job in jobs}:
-            del self._pauses[job_id]
+        known = {job.id for job in jobs}
+        for key in [key for key in self._pauses if key[0] not in known]:
+            del self._pauses[key]
 
     def _pace(self, jobs: list[Job], alive: list[Placement], now: datetime) -> float:
         running = [job for job in jobs if job.status == Job.Status.RUNNING]
@@ -183,7 +204,7 @@ class Controller:
         return any(
             self._ingests[job.id, job.attempt].is_complete(job)
             for job in self._young
-            if job.id not in self._pauses
+            if (job.id, _LOOK) not in self._pauses
         )
 
     def _wait(self, stop: Event, seconds: float) -> None:
@@ -221,6 +242,8 @@ def _in_words(error: Exception) -> str:
     """For the job's owner: what kind of trouble, without paths or internals."""
     if isinstance(error, ApiError):
         return error.message
+    if isinstance(error, EngineError) and error.words:
+        return error.words
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "the server's disk is full."
     if isinstance(error, OSError | redis.RedisError | EngineError):
