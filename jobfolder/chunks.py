@@ -162,8 +162,8 @@ def release(job_dir: Path, worker: str, code: str | None = "worker_died") -> lis
 
     Only for a worker whose process has ended or whose heartbeat is too old. Calling it twice, or from two
     places at once, gives each chunk back once and counts one strike: a strike's file is named by the worker
-    and its start. `code` `timed_out` fails the photo at its next turn, `worker_died` at its fifth strike;
-    None: no strike.
+    and its start. `code` `timed_out` fails the photo at its next turn, `out_of_memory` at its second strike,
+    `worker_died` at its fifth; None: no strike.
     """
     released = []
     for mine in claims(job_dir, worker):
@@ -210,9 +210,15 @@ def strikes(job_dir: Path) -> dict[str, list[str]]:
 
 
 def verdict(codes: Sequence[str]) -> str | None:
-    """The code with which a photo fails after these strikes, or None: it deserves another try."""
+    """The code with which a photo fails after these strikes, or None: it deserves another try.
+
+    A worker that ran out of memory may have been full of other things: the photo gets a second try in a new
+    one, and no third.
+    """
     if "timed_out" in codes:
         return "timed_out"
+    if codes.count("out_of_memory") > 1:
+        return "out_of_memory"
     return "worker_died" if len(codes) >= MAX_STRIKES else None
 
 

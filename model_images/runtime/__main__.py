@@ -39,6 +39,11 @@ def _parser() -> argparse.ArgumentParser:
     batch.add_argument("--job", type=Path, required=True, help="the job's folder, DATA_DIR/jobs/<id>")
     batch.add_argument("--worker", required=True, help="a name that no other worker of the job has")
     batch.add_argument("--node", default=os.environ.get("NODE_NAME", "local"))
+    batch.add_argument(
+        "--supervise",
+        action="store_true",
+        help="look after the worker from a second process (in a container)",
+    )
 
     serve = commands.add_parser("serve", help="answer previews over HTTP")
     serve.add_argument("--node", default=os.environ.get("NODE_NAME", "local"))
@@ -73,9 +78,10 @@ def _describe(chosen: argparse.Namespace) -> int:
 
 
 def _batch(chosen: argparse.Namespace) -> int:
-    from model_images.runtime import child
+    from model_images.runtime import alone, child
 
-    return child.main(chosen.job.resolve(), chosen.worker, chosen.node)
+    arguments = chosen.job.resolve(), chosen.worker, chosen.node
+    return alone.main(*arguments) if chosen.supervise else child.main(*arguments)
 
 
 def _serve(chosen: argparse.Namespace) -> int:

@@ -55,7 +55,9 @@ log = logging.getLogger(__name__)
 
 _LOOK_AGAIN = 0.01  # seconds
 
+_NO_MEMORY = "Processing this photo needs more memory than a worker has."
 _STRUCK = {
+    "out_of_memory": _NO_MEMORY,
     "worker_died": f"{chunks.MAX_STRIKES} workers died while they had this photo in hand.",
     "timed_out": "Processing took longer than the time limit and had to be killed.",
 }
@@ -243,7 +245,7 @@ class Batch:
             raise
         except Exception as error:
             if isinstance(error, MemoryError) or "Insufficient memory" in str(error):
-                return _Failure("out_of_memory", "Processing this photo needs more memory than a worker has.")
+                return _Failure("out_of_memory", _NO_MEMORY)
             log.exception("%s failed on image %s", self.spec.app, image.image)
             return _Failure("app_error", f"The app failed on this photo ({type(error).__name__}).")
         return None

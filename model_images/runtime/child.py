@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,8 +20,9 @@ EXIT_OK, EXIT_ERROR, EXIT_DUPLICATE = 0, 1, 3
 log = logging.getLogger(__name__)
 
 
-def main(job_dir: Path, worker: str, node: str) -> int:
-    """EXIT_OK: there is nothing more to do here, for whatever reason the heartbeat tells."""
+def main(job_dir: Path, worker: str, node: str, times: Mapping[str, float | None] | None = None) -> int:
+    """EXIT_OK: there is nothing more to do here, for whatever reason the heartbeat tells. `times`: `born` and
+    `imported` of who forked this process, which began for the worker's sake."""
     faulthandler.enable()
     processors()  # import everything while it can still be read
     try:
@@ -33,7 +35,7 @@ def main(job_dir: Path, worker: str, node: str) -> int:
         return EXIT_ERROR
     if spec.weights:
         sessions.preload()
-    times = {"born": born(), "imported": time.time()}  # /proc is out of reach afterwards
+    times = times or {"born": born(), "imported": time.time()}  # /proc is out of reach afterwards
     held = lockin.enter(_box(job_dir, spec))
     reason = batch.run(job_dir, worker, node, held, **times)
     log.info("worker %s on %s: %s", worker, node, reason)

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_images.runtime import bpf, landlock
+from model_images.runtime import bpf, landlock, memory
 
-MEMORY = 4 << 30  # bytes that a worker may take beyond what it has mapped when it locks itself in
 FILE_SIZE = 1 << 30
 OPEN_FILES = 256
 
@@ -84,9 +83,8 @@ def _python() -> list[Path]:
 
 
 def _limit() -> None:
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
     wanted = {
-        resource.RLIMIT_AS: pages * resource.getpagesize() + MEMORY,
+        resource.RLIMIT_AS: memory.address_space(),
         resource.RLIMIT_FSIZE: FILE_SIZE,
         resource.RLIMIT_NOFILE: OPEN_FILES,
         resource.RLIMIT_CORE: 0,

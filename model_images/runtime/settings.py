@@ -12,7 +12,8 @@ from jobfolder.layout import check_name
 # What a process that decodes strangers' files may know of the environment: no broker, no token.
 _HARMLESS = (
     "PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LOG_LEVEL", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHON",
-    "EXTRA_PROCESSORS", "RUNTIME_FAMILY", "WEIGHTS_MEMORY", "ORT_", "OPENBLAS_", "OMP_", "MKL_", "VECLIB_",
+    "EXTRA_PROCESSORS", "RUNTIME_FAMILY", "WEIGHTS_MEMORY", "WORKER_MEMORY", "ORT_",
+    "OPENBLAS_", "OMP_", "MKL_", "VECLIB_",
 )  # fmt: skip
 
 

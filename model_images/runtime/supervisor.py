@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from multiprocessing import connection, forkserver
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from jobfolder import (
@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class _Running:
-    process: ForkServerProcess
+class Running:
+    process: BaseProcess
     folder: Path
     worker: str
     limit: float
@@ -123,23 +123,27 @@ class Supervisor:
         status = self._watch(running)
         if status == child.EXIT_DUPLICATE:
             return "duplicate", []
-        released = release(folder, worker, running.killed_for)
+        released = release(folder, worker, self._cause(running, status))
         beat = read_worker(folder, worker)
         if beat is not None and beat.pid == running.process.pid and beat.state == "exited":
             return beat.reason, released
         log.warning("worker %s ended with status %s; given back: %s", worker, status, released)
         return "", released
 
-    def _fork(self, folder: Path, worker: str, limit: float) -> _Running:
+    def _cause(self, running: Running, status: int | None) -> str | None:
+        """The code of the strike that a death with this status is; None: no strike."""
+        return running.killed_for
+
+    def _fork(self, folder: Path, worker: str, limit: float) -> Running:
         arguments = (str(folder), worker, self._node)
         process = self._context.Process(
             target=forked.main, args=arguments, name=f"batch-{worker}", daemon=True
         )
         with self._lock:
             process.start()
-        return _Running(process, folder, worker, limit)
+        return Running(process, folder, worker, limit)
 
-    def _watch(self, running: _Running) -> int | None:
+    def _watch(self, running: Running) -> int | None:
         """Wait for the process, and end it where it must. Its exit status, negative for a signal."""
         asked_at = None
         while not connection.wait([running.process.sentinel], TICK):

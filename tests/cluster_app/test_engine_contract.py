@@ -1,4 +1,5 @@
-"""What every engine must do. The same tests run on the double and on Celery with real processes."""
+"""What every engine must do. The same tests run on the double, on Celery with real processes, and on
+Kubernetes with an API in memory."""
 
 from __future__ import annotations
 
@@ -14,12 +15,13 @@ import jobfolder
 from apps.accounts.models import User
 from apps.cluster.engines import EngineError, Observation, PlacementSpec, get_engine
 from apps.cluster.engines.celery import CeleryEngine
+from apps.cluster.engines.kubernetes import KubernetesEngine
 from apps.cluster.models import Node
 from apps.processing.models import Job, Placement
 from tests.api_client import wait_until
 from tests.cluster_app.conftest import free_port
 from tests.cluster_app.factories import make_job
-from tests.cluster_app.worlds import CeleryWorld, FakeWorld, World
+from tests.cluster_app.worlds import CeleryWorld, FakeWorld, KubernetesWorld, World
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +33,22 @@ def celery_world(redis_url, tmp_path_factory) -> Iterator[CeleryWorld]:
     world.close()
 
 
-@pytest.fixture(params=["fake", "celery"])
-def world(request, settings, db) -> World:
+@pytest.fixture(params=["fake", "celery", "kubernetes"])
+def world(request, settings, db) -> Iterator[World]:
     settings.NODE_TIMEOUT = 1.0
     if request.param == "fake":
         world = FakeWorld()
+    elif request.param == "kubernetes":
+        world = KubernetesWorld()
+        settings.KUBE_WORKER_CPU, settings.KUBE_WORKER_MEMORY = "1", "2Gi"
     else:
         world = request.getfixturevalue("celery_world")
         settings.DATA_DIR = world.data_dir
         settings.CELERY_BROKER_URL = request.getfixturevalue("redis_url")
     world.start_node("node-1")
-    return world
+    yield world
+    if request.param == "kubernetes":
+        world.close()
 
 
 @dataclass
@@ -214,8 +221,9 @@ def test_celery_engine_says_when_the_broker_is_away(settings):
         CeleryEngine().place(PlacementSpec("job", "worker", "node-1"))
 
 
-def test_engine_is_chosen_by_the_settings(settings):
-    settings.ENGINE = "celery"
+@pytest.mark.parametrize(("name", "kind"), [("celery", CeleryEngine), ("kubernetes", KubernetesEngine)])
+def test_engine_is_chosen_by_the_settings(settings, name, kind):
+    settings.ENGINE = name
 
-    assert isinstance(get_engine(), CeleryEngine)
+    assert isinstance(get_engine(), kind)
     assert get_engine() is get_engine()

@@ -69,7 +69,15 @@ POD = {
             "image": "pixelyard/yolov5:0.1.0",
             "imagePullPolicy": "IfNotPresent",
             "command": ["python", "-m", "model_images.runtime", "batch"],
-            "args": ["--job", f"/data/jobs/{JOB}", "--worker", f"{JOB}-1-2", "--node", "$(NODE_NAME)"],
+            "args": [
+                "--job",
+                f"/data/jobs/{JOB}",
+                "--worker",
+                f"{JOB}-1-2",
+                "--node",
+                "$(NODE_NAME)",
+                "--supervise",
+            ],
             "env": [
                 {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
                 {"name": "WORKER_MEMORY", "value": "986500301"},

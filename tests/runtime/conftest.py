@@ -71,10 +71,10 @@ class Jobs:
         assert jobfolder.create(root, spec, chunks)
         return root / spec.job
 
-    def worker(self, folder: Path, name: str = "w1") -> subprocess.Popen[bytes]:
+    def worker(self, folder: Path, name: str = "w1", *options: str, **env: str) -> subprocess.Popen[bytes]:
         """A real worker process, as the command line starts it."""
-        command = ["-m", "model_images.runtime", "batch", "--job", str(folder), "--worker", name]
-        process = subprocess.Popen([sys.executable, *command], env=dict(os.environ))
+        command = ["-m", "model_images.runtime", "batch", "--job", str(folder), "--worker", name, *options]
+        process = subprocess.Popen([sys.executable, *command], env=dict(os.environ) | env)
         self.workers.append(process)
         return process
 

@@ -82,10 +82,9 @@ class KubernetesEngine:
         }
         beats = {beat.worker: beat for beat in jobfolder.read_workers(folder)}
         objects = self._objects(sight).get(job_id, {})
-        adopted = {worker for worker, one in objects.items() if one.alive and not one.leaving}
         stopping, limits = jobfolder.stop_requested(folder), _limits()
         found = {}
-        for worker in handed.keys() | beats.keys() | adopted:
+        for worker in handed.keys() | beats.keys():
             given, one = handed.get(worker), objects.get(worker)
             cluster = self._cluster(sight, worker, given, now)
             found[worker] = judge(worker, given, beats.get(worker), one, cluster, limits, now, stopping)

@@ -53,12 +53,11 @@ def judge(
         return _judge_started(beat, seen, cluster, limits, now)
     if seen is not None and seen.phase == "ended":
         return _judge_ended(seen)
-    if handed is None and seen is None:
-        raise ValueError(f"{worker} has neither a placement nor a heartbeat nor a Job")
+    if handed is None:
+        raise ValueError(f"{worker} has neither a placement nor a heartbeat")
     if stopping and (seen is None or seen.phase != "running"):
         return Observation("exited", "It was told to stop before it started.")
-    since = handed.created if handed else seen.created if seen else now
-    return _judge_silent(handed.node if handed else "", since, seen, cluster, limits, now)
+    return _judge_silent(handed, seen, cluster, limits, now)
 
 
 def _judge_started(
@@ -111,10 +110,10 @@ def _judge_ended(seen: Seen) -> Observation:
 
 
 def _judge_silent(
-    chosen: str, since: float, seen: Seen | None, cluster: Cluster, limits: Limits, now: float
+    handed: Handed, seen: Seen | None, cluster: Cluster, limits: Limits, now: float
 ) -> Observation:
     node = seen.node if seen else ""
-    name = node or chosen
+    name = node or handed.node
     if not cluster.current:
         text = cluster.error or "The cluster has not answered yet."
         return Observation("waiting", text, stuck=bool(cluster.error), node=node)
@@ -125,8 +124,8 @@ def _judge_silent(
         return Observation("lost", f"{name} does not answer; the worker had not started.", node=node)
     if seen is None:
         return Observation("lost", "Its Job was deleted by hand before it started.")
-    waited, words = now - since, seen.words or f"{seen.node} is starting it"
-    if waited > _patience(chosen, seen, limits):
+    waited, words = now - handed.created, seen.words or f"{seen.node} is starting it"
+    if waited > _patience(handed.node, seen, limits):
         return Observation("lost", f"Not started within {waited:.0f} s: {words}.", node=node)
     return Observation("waiting", f"Waiting: {words}.", stuck=_is_stuck(seen, waited), node=node)
 
@@ -141,4 +140,3 @@ def _patience(chosen: str, seen: Seen, limits: Limits) -> float:
     if seen.cause in {"", "creating"} and seen.node:
         return SLOWLY * limits.start
     return limits.start
-

@@ -142,7 +142,15 @@ def _worker(spec: BatchSpec) -> dict[str, Any]:
         "image": spec.image,
         "imagePullPolicy": spec.pull_policy,
         "command": command,
-        "args": ["--job", f"{DATA}/jobs/{spec.job}", "--worker", spec.worker, "--node", "$(NODE_NAME)"],
+        "args": [
+            "--job",
+            f"{DATA}/jobs/{spec.job}",
+            "--worker",
+            spec.worker,
+            "--node",
+            "$(NODE_NAME)",
+            "--supervise",
+        ],
         "env": [
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             {"name": "WORKER_MEMORY", "value": str(worker_memory(spec.resources.memory))},

@@ -37,7 +37,8 @@ def unschedulable(message: str, chosen: str = "") -> Why:
         return "volume", "the volume claim is not bound to a volume yet"
     if "volume node affinity conflict" in message:
         return "volume", "the volume can't be reached from the node"
-    parts = [_node(text, int(count)) for count, text in _PART.findall(message.partition(": ")[2])]
+    about = message.partition(" preemption:")[0]
+    parts = [_node(text, int(count)) for count, text in _PART.findall(about.partition(": ")[2])]
     known = list(dict.fromkeys(part for part in parts if part))
     who = f"{chosen} can't take it" if chosen else "no node can take it"
     if known:
@@ -85,7 +86,7 @@ def not_created(message: str) -> Why:
         full = [f"{what}: {used.get(what, '?')} of {limit.get(what, '?')} in use" for what in wanted]
         return "quota", f"the quota {quota[1]} is used up ({'; '.join(full)})"
     if "PodSecurity" in message or "admission webhook" in message:
-        return "rules", f"the cluster's rules refuse the pod: {_short(message)}"
+        return "rules", f"the cluster's rules refuse the pod: {_short(_after_colons(message))}"
     return "rules", _short(_after_colons(message)) or "the cluster makes no pod for it"
 
 
@@ -162,7 +163,7 @@ def ended(pod: Thing, memory: str = "") -> Why:
     node = pod["spec"].get("nodeName") or "The node"
     reason, message = status.get("reason", ""), _short(status.get("message") or "")
     finished = next((state["terminated"] for state in _states(status) if state.get("terminated")), {})
-    if finished.get("reason") == "OOMKilled":
+    if finished.get("reason") == "OOMKilled" and finished.get("exitCode"):
         limit = f" ({memory})" if memory else ""
         return "memory", f"It needed more memory than a worker has{limit}."
     if reason == "DeadlineExceeded":

@@ -11,7 +11,8 @@ queued, running, or has workers left; when there is nothing it costs a handful o
     5  chores         now and then: delete old job folders, purge the drive's trash
 
 An error while one job is handled is logged, shown as the job's reason, and tried again after 1, 2, … 30 s.
-One while a worker is placed holds up the job's next placement only: its workers are looked after all the same.
+One while a worker is placed holds up the job's next placement only: its workers are looked after all the
+same.
 """
 
 from __future__ import annotations
