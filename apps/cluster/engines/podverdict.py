@@ -127,7 +127,7 @@ def _judge_silent(
     waited, words = now - handed.created, seen.words or f"{seen.node} is starting it"
     if waited > _patience(handed.node, seen, limits):
         return Observation("lost", f"Not started within {waited:.0f} s: {words}.", node=node)
-    return Observation("waiting", f"Waiting: {words}.", stuck=_is_stuck(seen, waited), node=node)
+    return Observation("waiting", f"{words}.", stuck=_is_stuck(seen, waited), node=node)
 
 
 def _is_stuck(seen: Seen, waited: float) -> bool:
