@@ -68,14 +68,12 @@ def run(argv: Sequence[str]) -> dict[str, Any]:
             for case in cases:
                 for seed in range(1, options.seeds + 1):
                     _compare(cluster, case, options, seed, done)
+                _write(done, options)  # what there is by now, should it be stopped
                 print(case.name, "done", flush=True)
-    settings = {key: _text(value) for key, value in vars(options).items() if key not in {"quick", "full"}}
-    settings["speeds"] = "; ".join(f"{mix} measured as {_speeds(one)}" for mix, one in done.notes.items())
-    _write(done, settings)
     table = rows(done.runs)
     return {
-        "kept_as": "load_balancing" if options.engine == "simulator" else f"load_balancing_{options.engine}",
-        "settings": settings,
+        "kept_as": f"load_balancing_{options.keep_as}" if options.keep_as else "load_balancing",
+        "settings": _settings(done, options),
         "original": {policy: list(span) for policy, span in ORIGINAL.items()},
         "validation": [asdict(line) for line in checked(done.pairs)],
         "rows": [
@@ -120,6 +118,14 @@ def _compare(cluster: Cluster, case: Case, options: argparse.Namespace, seed: in
             done.kept.append((case.name, seed, outcome))
 
 
+def _settings(done: Done, options: argparse.Namespace) -> dict[str, Any]:
+    settings = {key: _text(value) for key, value in vars(options).items() if key not in {"quick", "full"}}
+    if options.engine != "simulator":
+        said = (f"{mix} as {_speeds(found)}" for mix, found in done.notes.items())
+        settings["measured speeds"] = "; ".join(said)
+    return settings
+
+
 def _speeds(found: dict[str, float]) -> str:
     return ":".join(f"{speed:g}" for speed in found.values())
 
@@ -149,6 +155,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--megapixels", type=float, default=2.0, help="real: of a mean image")
     parser.add_argument("--cpu", type=float, default=None, help="real: cores of a node of speed 1")
     parser.add_argument("--no-alone", dest="alone", action="store_false", help="without single nodes")
+    parser.add_argument("--keep-as", default=None, help="name of the results; real: the engine's by default")
     parser.add_argument("--records", action="store_true", help="write each image down")
     options = parser.parse_args(argv)
     _fill_in(options)
@@ -165,6 +172,8 @@ def _fill_in(options: argparse.Namespace) -> None:
     options.policies = options.policies or (FEW if few else ["all"])
     options.seeds = options.seeds or (2 if options.quick or few else 5)
     options.jobs = options.jobs or (300 if options.quick or real else 2000)
+    if options.keep_as is None:
+        options.keep_as = options.engine if real else ""
     if options.pull_chunk_seconds is None:
         options.pull_chunk_seconds = CHUNK if real else options.chunk_seconds
     if options.policies == ["all"]:
@@ -243,8 +252,8 @@ def _alone(cluster: Cluster, trace: Trace, nodes: Sequence[NodeSpec], seed: int)
     return seconds[picked[0].name], seconds[picked[1].name]
 
 
-def _write(done: Done, settings: dict[str, Any]) -> None:
-    folder = RESULTS if settings["engine"] == "simulator" else RESULTS / str(settings["engine"])
+def _write(done: Done, options: argparse.Namespace) -> None:
+    folder, settings = RESULTS / options.keep_as, _settings(done, options)
     folder.mkdir(parents=True, exist_ok=True)
     table, lines = rows(done.runs), checked(done.pairs)
     title = f"Load balancing, {settings['engine']}"
