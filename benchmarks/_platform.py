@@ -108,7 +108,7 @@ def platform(nodes: int = 2) -> Iterator[Platform]:
 
 
 def _connect(folder: Path, process: subprocess.Popen[bytes]) -> Platform:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 300  # a busy machine takes its time
     ready = folder / "demo.json"
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > end:

@@ -35,7 +35,10 @@ class WeightedRoundRobin(Policy):
     summary: ClassVar[str] = "Each node in turn, as often as its weight says; right for steady differences."
 
     def choose(self, nodes: Sequence[NodeView], turn: int, rng: Random) -> NodeView:
-        cycle = cycle_of(tuple(map(_WEIGHT, nodes)))
+        weights = tuple(map(_WEIGHT, nodes))
+        if weights.count(weights[0]) == len(weights):
+            return nodes[turn % len(nodes)]
+        cycle = cycle_of(weights)
         return nodes[cycle[turn % len(cycle)]]
 
 
@@ -59,13 +62,27 @@ def reduced(weights: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def smooth_cycle(weights: tuple[int, ...]) -> tuple[int, ...]:
-    """Positions of the nodes in the order of one cycle."""
+    """Positions of the nodes in the order of one cycle.
+
+    At turn t a node that was chosen c times has the score `weight · t − c · total`. Of nodes of equal weight
+    the one that was chosen less often is ahead, and the first of equals, so they take turns among
+    themselves, and it is enough to compare the next one of each weight.
+    """
     total = sum(weights)
-    scores = [0] * len(weights)
+    places: dict[int, list[int]] = {}
+    for place, weight in enumerate(weights):
+        if weight:
+            places.setdefault(weight, []).append(place)
+    chosen = dict.fromkeys(places, 0)
     cycle = []
-    for _ in range(total):
-        scores = [score + weight for score, weight in zip(scores, weights, strict=True)]
-        best = scores.index(max(scores))
-        scores[best] -= total
-        cycle.append(best)
+    for turn in range(1, total + 1):
+        best = max(
+            places,
+            key=lambda weight: (
+                weight * turn - chosen[weight] // len(places[weight]) * total,
+                -places[weight][chosen[weight] % len(places[weight])],
+            ),
+        )
+        cycle.append(places[best][chosen[best] % len(places[best])])
+        chosen[best] += 1
     return tuple(cycle)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from random import SystemRandom
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from apps.cluster import access
 from apps.cluster.models import ClusterSettings
 from loadbalancer import registry
 from loadbalancer.policy import NodeView
+from loadbalancer.pool import Pool
 from marketplace.api import invalid
 from marketplace.prepared import Prepared
 
@@ -57,21 +59,73 @@ def choose(views: Sequence[NodeView], scope: str, policy: str | None = None) -> 
     return registry.get(name).choose(ordered, next_turn(scope), _rng)
 
 
+class Choices:
+    """Choices in quick succession among nodes with a free slot, which fill up by them: a controller's round.
+
+    Each is what `choose` would answer for the nodes that are free by then, without looking at all of them
+    again: a pool is kept for each policy. Turns are taken from the rotation all at once.
+    """
+
+    def __init__(self, views: Iterable[NodeView], scope: str, count: int) -> None:
+        """`count`: choices that are expected; more are possible, and turns that were not used are lost."""
+        self._free = {view.name: view for view in views if view.active < view.slots}
+        self._scope = scope
+        self._turns = iter(next_turns(scope, count)) if count else iter(())
+        self._pools: dict[str, Pool] = {}
+
+    @property
+    def free(self) -> Mapping[str, NodeView]:
+        """Nodes with a free slot, by name."""
+        return self._free
+
+    def choose(self, policy: str, avoided: Collection[str] = ()) -> NodeView:
+        """One of the free nodes, not of `avoided` while there are others. Raises ValueError when all are full."""
+        if not self._free:
+            raise ValueError("there is no node to choose from")
+        name = policy if policy in registry.names() else current_policy()
+        turn = next(self._turns, None)
+        if turn is None:
+            turn = next_turn(self._scope)
+        if avoided and (others := [self._free[key] for key in sorted(self._free) if key not in avoided]):
+            return registry.get(name).choose(others, turn, _rng)
+        if name not in self._pools:
+            self._pools[name] = Pool(registry.get(name), self._free.values())
+        return self._pools[name].choose(turn, _rng)
+
+    def take(self, name: str) -> None:
+        """A slot of that node is taken. Raises KeyError when it has none free."""
+        view = replace(self._free[name], active=self._free[name].active + 1)
+        if view.active < view.slots:
+            self._free[name] = view
+            for pool in self._pools.values():
+                pool.update(view)
+        else:
+            del self._free[name]
+            for pool in self._pools.values():
+                pool.remove(name)
+
+
 def next_turn(scope: str) -> int:
     """0, 1, 2, …: each number once among all processes that share the cache.
 
     Should the cache be gone, a random number: work goes on, spread evenly instead of in rotation.
     """
+    return next_turns(scope, 1)[0]
+
+
+def next_turns(scope: str, count: int) -> range:
+    """The next `count` turns, in one request to the cache."""
     key = f"balancing:turn:{scope}"
     try:
         try:
-            return cache.incr(key) - 1
+            end = cache.incr(key, count)
         except ValueError:  # not there yet
             cache.add(key, 0, timeout=None)
-            return cache.incr(key) - 1
+            end = cache.incr(key, count)
     except RedisError as error:
         log.warning("the rotation of %s is interrupted: %s", scope, error)
-        return _rng.getrandbits(31)
+        end = _rng.getrandbits(31) + count
+    return range(end - count, end)
 
 
 def set_policy(user: User, name: str) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
 import jobfolder
 from apps.cluster.engines import Engine, Observation, PlacementSpec
-from apps.cluster.services import balancing
+from apps.cluster.services.balancing import Choices
 from apps.processing import folders
 from apps.processing.models import Job, Placement
 from apps.processing.services import states
@@ -93,23 +92,22 @@ def free_slots(views: Iterable[NodeView]) -> int:
     return sum(max(0, view.slots - view.active) for view in views)
 
 
-def place(job: Job, views: Sequence[NodeView], engine: Engine, now: datetime) -> list[NodeView]:
-    """One more worker for the job, on a node that the policy picks among those with a free slot. The views
-    with that node's count raised. Raises what the engine raises; then nothing was placed."""
-    free = [view for view in views if view.active < view.slots]
+def place(job: Job, choices: Choices, engine: Engine, now: datetime) -> None:
+    """One more worker for the job, on a node that the policy picks among those with a free slot, which is then
+    taken. Raises what the engine raises; then nothing was placed."""
     lost = Placement.objects.filter(job=job, state=State.LOST, finished__gt=now - _AVOID)
     avoided = set(lost.values_list("node", flat=True))
-    node = balancing.choose([view for view in free if view.name not in avoided] or free, "jobs", job.policy)
+    node = choices.choose(job.policy, avoided)
     worker = f"{job.id}-{job.attempt}-{Placement.objects.filter(job=job).count() + 1}"
     try:
         with transaction.atomic():
             placement = Placement.objects.create(job=job, worker=worker, node=node.name, created=now)
     except IntegrityError:
-        return list(views)  # another controller was first
+        return  # another controller was first
     try:
         engine.place(PlacementSpec(job_id=job.id, worker=worker, node=node.name))
     except Exception:
         placement.delete()
         raise
     states.note(job, "worker_placed", worker, data={"node": node.name, "worker": worker})
-    return [replace(view, active=view.active + 1) if view.name == node.name else view for view in views]
+    choices.take(node.name)

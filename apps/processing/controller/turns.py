@@ -13,6 +13,7 @@ from django.db.models import Max
 import jobfolder
 from apps.cluster.engines import Engine
 from apps.cluster.queries import node_views
+from apps.cluster.services.balancing import Choices
 from apps.processing import folders
 from apps.processing.controller import placing, schedule
 from apps.processing.controller.schedule import Held, Want
@@ -36,6 +37,7 @@ class Turns:
         self._engine = engine
         self._now = now
         self._views: list[NodeView] = []
+        self._choices: Choices | None = None
 
     def fill(self, guard: Guard) -> None:
         """Give free slots to the jobs whose turn it is; where none is free, ask for one back."""
@@ -47,7 +49,9 @@ class Turns:
         self._views = node_views()
         held = self._held()
         free = placing.free_slots(self._views)
-        for job_id in schedule.grant(wants, held, free):
+        granted = schedule.grant(wants, held, free)
+        self._choices = Choices(self._views, "jobs", len(granted))
+        for job_id in granted:
             job = self._jobs[job_id]
             guard(job, lambda job=job: self._serve(job))
         if not free and self._views:
@@ -123,7 +127,8 @@ class Turns:
                 return  # cancelled at this moment
         elif not jobfolder.pending_count(folders.path_of(job.id)):
             return
-        self._views = placing.place(job, self._views, self._engine, self._now)
+        if self._choices is not None:
+            placing.place(job, self._choices, self._engine, self._now)
 
     def _ask_back(self, worker: str) -> None:
         placement = next(one for one in self._alive if one.worker == worker)
