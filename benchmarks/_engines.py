@@ -71,4 +71,12 @@ def celery(mix: str, options: argparse.Namespace) -> Iterator[Cluster]:
         yield cluster
 
 
-ENGINES: Mapping[str, Engine] = {"simulator": simulator, "celery": celery}
+@contextmanager
+def kubernetes(mix: str, options: argparse.Namespace) -> Iterator[Cluster]:
+    from benchmarks._kubernetes import kubernetes_cluster
+
+    with kubernetes_cluster(mix, options) as cluster:
+        yield cluster
+
+
+ENGINES: Mapping[str, Engine] = {"simulator": simulator, "celery": celery, "kubernetes": kubernetes}

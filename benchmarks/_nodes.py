@@ -37,8 +37,10 @@ class Nodes:
     slots: int
     group: Group
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    started: dict[str, float] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
+        self.started[name] = time.time()
         procs = self.group.limit(name, self.cpus[name] * self.slots)
         keep = ("PATH", "HOME", "LANG", "TMPDIR")
         env = {key: os.environ[key] for key in keep if key in os.environ} | {
@@ -61,9 +63,15 @@ class Nodes:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def restart_missing(self) -> None:
+        for name in self.cpus:
+            if name not in self.processes:
+                self.start(name)
+        self.wait_ready()
+
     def wait_ready(self) -> None:
         end = time.monotonic() + _READY
-        while missing := set(self.processes) - {beat.node for beat in jobfolder.read_nodes(self.data_dir)}:
+        while missing := set(self.processes) - self._beating():
             for name in missing:
                 if self.processes[name].poll() is not None:
                     text = (self.data_dir / f"{name}.log").read_text()[-500:]
@@ -71,6 +79,11 @@ class Nodes:
             if time.monotonic() > end:
                 raise RuntimeError(f"not ready after {_READY:g} s: {', '.join(sorted(missing))}")
             time.sleep(0.1)
+
+    def _beating(self) -> set[str]:
+        """Nodes whose heartbeat is of the process that was started last."""
+        beats = jobfolder.read_nodes(self.data_dir)
+        return {beat.node for beat in beats if beat.started >= self.started.get(beat.node, 0.0)}
 
     def stop(self) -> None:
         for process in self.processes.values():

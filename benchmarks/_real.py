@@ -34,13 +34,13 @@ _SPREAD = HEAVY_ALPHA / (HEAVY_ALPHA - 1)  # about mean ÷ smallest of heavy siz
 
 
 class Real:
-    """Real node workers of one mix."""
+    """Real node workers of one mix. `nodes`: what starts and kills them; None where others do."""
 
     real = True
 
     def __init__(
         self,
-        nodes: _nodes.Nodes,
+        nodes: _nodes.Nodes | None,
         specs: tuple[NodeSpec, ...],
         setup: Setup,
         bank: Bank,
@@ -105,18 +105,16 @@ class Real:
             warm=not any(node.startup for node in nodes),
             faults=self._faults(nodes),
         )
-        for name in self._started.cpus:
-            if name not in self._started.processes:  # killed, and the trace ended before its return
-                self._started.start(name)
-        self._started.wait_ready()
+        if self._started is not None:
+            self._started.restart_missing()  # killed, and the trace ended before its return
         return as_run(outcome)
 
     def _faults(self, nodes: Sequence[NodeSpec]) -> list[Fault]:
         from apps.benchmarks.replay.dispatch import Fault
 
-        faults = []
+        faults: list[Fault] = []
         for node in nodes:
-            for outage in node.outages:
+            for outage in node.outages if self._started is not None else ():
                 faults.append(Fault(outage.start, partial(self._started.kill, node.name)))
                 faults.append(Fault(outage.end, partial(self._started.start, node.name)))
         return faults
@@ -128,7 +126,7 @@ def celery_cluster(mix: str, options: argparse.Namespace) -> Iterator[Real]:
     specs = node_mix(mix, slots=options.slots)
     unit = options.cpu or min(UNIT, CORES / sum(spec.capacity for spec in specs))
     with ExitStack() as stack:
-        broker = _django()
+        broker = django()
         from django.conf import settings
 
         from apps.benchmarks.replay.dispatch import Setup
@@ -140,11 +138,11 @@ def celery_cluster(mix: str, options: argparse.Namespace) -> Iterator[Real]:
         bank = Bank(settings.DATA_DIR)
         stack.callback(bank.remove)
         setup = Setup(CeleryEngine(), settings.DATA_DIR, TIMEOUT)
-        yield Real(nodes, specs, setup, bank, _work(settings.DATA_DIR, options), options)
+        yield Real(nodes, specs, setup, bank, work_of(settings.DATA_DIR, options), options)
 
 
 @cache
-def _django() -> str:
+def django() -> str:
     """Django can be set up once a process: the first mix does it, and the process's end closes what it needs.
     The broker's URL."""
     stack = ExitStack()
@@ -153,7 +151,7 @@ def _django() -> str:
     return stack.enter_context(_nodes.django_and_redis(folder))
 
 
-def _work(data_dir: Path, options: argparse.Namespace) -> Work:
+def work_of(data_dir: Path, options: argparse.Namespace) -> Work:
     """What is done to each photo; an app that needs weights gets the sample's."""
     from apps.benchmarks.replay.queues import Work
     from jobfolder import weights_path

@@ -202,7 +202,7 @@ def create(root: Path, spec: JobSpec, chunks: Iterable[Chunk]) -> bool:
         for chunk in chunks:
             path = making / "pending" / f"{check_name(chunk.name)}.json"
             path.write_text(json.dumps(chunk_to_json(chunk), ensure_ascii=False), encoding="utf-8")
-        write_json(making / "job.json", asdict(spec))
+        write_json(making / "job.json", _spec_to_json(spec))
         making.rename(target)  # fails on a folder with content: somebody else was faster
     except OSError:
         shutil.rmtree(making, ignore_errors=True)
@@ -210,6 +210,11 @@ def create(root: Path, spec: JobSpec, chunks: Iterable[Chunk]) -> bool:
             return False
         raise
     return True
+
+
+def _spec_to_json(spec: JobSpec) -> dict[str, Any]:
+    """Without `linger` where it is 0: workers of before it was there read jobs too."""
+    return {name: value for name, value in asdict(spec).items() if name != "linger" or value}
 
 
 def read_spec(folder: Path) -> JobSpec:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -40,7 +40,6 @@ from loadbalancer.workload import NodeSpec, Trace
 PULL = "pull"
 _TICK = 0.01  # seconds between looks at what came in
 _CARE = 0.5  # between looks at who is alive
-_START = 30.0  # seconds that workers may take to show up before the trace begins
 _LEAVE = 20.0  # that they may take to go
 
 
@@ -58,11 +57,19 @@ class Fault:
 
 @dataclass(frozen=True)
 class Setup:
-    """Where a replay runs. `speeds`: what policies see, by node; the nodes' own where it says nothing."""
+    """Where a replay runs.
+
+    `alive`: names of the nodes that give signs of life; their heartbeats say so unless it is given.
+    `announce`: called for each queue before its first placement, for engines that ask the database what a
+    job is.
+    """
 
     engine: Engine
     data_dir: Path
     timeout: float  # NODE_TIMEOUT
+    alive: Callable[[], Collection[str]] | None = None
+    announce: Callable[[Queue, Work], None] = lambda queue, work: None
+    start_seconds: float = 30.0  # that workers may take to show up
     limits: jobfolder.Limits = field(default_factory=jobfolder.Limits)
     patience: float = 600.0  # seconds after the last arrival until it is given up
 
@@ -132,6 +139,8 @@ class _Replay:
             for spec in nodes
         }
         self._queues = [shared] if shared else [lane.queue for lane in self._lanes.values()]
+        for queue in self._queues:
+            setup.announce(queue, work)
         self._pool = Pool(registry.get(policy), [lane.view() for lane in self._lanes.values()])
         cut_up = cut(trace, chunk_seconds, sum(spec.slots for spec in nodes))
         self._pieces = [
@@ -244,7 +253,8 @@ class _Replay:
         self._setup.engine.place(PlacementSpec(lane.queue.job, worker.name, lane.spec.name))
 
     def _wait_until_warm(self) -> None:
-        end = time.monotonic() + _START
+        patience = self._setup.start_seconds
+        end = time.monotonic() + patience
         while True:
             beats = self._all_beats()
             workers = [one for lane in self._lanes.values() for one in lane.workers]
@@ -253,7 +263,9 @@ class _Replay:
             self._refuse_broken(beats)
             if time.monotonic() > end:
                 missing = [one.name for one in workers if one.name not in beats]
-                raise ReplayError(f"{len(missing)} of {len(workers)} workers did not start in {_START:g} s.")
+                raise ReplayError(
+                    f"{len(missing)} of {len(workers)} workers did not start in {patience:g} s."
+                )
             self._beat()
             time.sleep(_TICK)
 
@@ -299,11 +311,7 @@ class _Replay:
     def _care(self) -> None:
         """Give back what the dead had, and give workers to those that are back."""
         now = time.time()
-        alive = {
-            beat.node
-            for beat in jobfolder.read_nodes(self._setup.data_dir)
-            if abs(now - beat.time) <= self._setup.timeout
-        }
+        alive = (self._setup.alive or self._beating)()
         beats = self._all_beats()
         self._refuse_broken(beats)
         for lane in self._lanes.values():
@@ -313,13 +321,18 @@ class _Replay:
             if not lane.up and up:
                 self._return(lane)
 
+    def _beating(self) -> set[str]:
+        now = time.time()
+        beats = jobfolder.read_nodes(self._setup.data_dir)
+        return {beat.node for beat in beats if abs(now - beat.time) <= self._setup.timeout}
+
     def _is_gone(
         self, worker: Worker, node_is_up: bool, beats: dict[str, jobfolder.Heartbeat], now: float
     ) -> bool:
         """It has ended, is silent, or never came, be it that its node is dead or that it took too long."""
         beat = beats.get(worker.name)
         if beat is None:
-            return now - worker.placed > (_START if node_is_up else self._setup.timeout)
+            return now - worker.placed > (self._setup.start_seconds if node_is_up else self._setup.timeout)
         return beat.state == "exited" or abs(now - beat.time) > self._setup.timeout
 
     def _lose(self, lane: Lane, beats: dict[str, jobfolder.Heartbeat]) -> None:

@@ -79,7 +79,7 @@ class Choices:
         return self._free
 
     def choose(self, policy: str, avoided: Collection[str] = ()) -> NodeView:
-        """One of the free nodes, not of `avoided` while there are others. Raises ValueError when all are full."""
+        """A free node, none of `avoided` while there are others. Raises ValueError when all are full."""
         if not self._free:
             raise ValueError("there is no node to choose from")
         name = policy if policy in registry.names() else current_policy()

@@ -93,7 +93,7 @@ def free_slots(views: Iterable[NodeView]) -> int:
 
 
 def place(job: Job, choices: Choices, engine: Engine, now: datetime) -> None:
-    """One more worker for the job, on a node that the policy picks among those with a free slot, which is then
+    """One more worker for the job, on a node that the policy picks among those with a free slot; it is then
     taken. Raises what the engine raises; then nothing was placed."""
     lost = Placement.objects.filter(job=job, state=State.LOST, finished__gt=now - _AVOID)
     avoided = set(lost.values_list("node", flat=True))

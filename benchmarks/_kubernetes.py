@@ -1,0 +1,167 @@
+"""Nodes of a Kubernetes cluster for `load_balancing`: pods that the platform's engine makes, limited in CPU.
+
+KUBECONFIG names the cluster, with rights to make a namespace and a volume. Its ready nodes are used, and they
+must see this machine's temporary files under the same path (hostPath). KUBE_IMAGE is the
+image of the apps. A pod on a node of speed 1 gets --cpu of a core as its limit: that makes nodes unequal.
+Faults are not supported: whoever can kill a machine of the cluster is not this program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loadbalancer.workload import node_mix
+
+if TYPE_CHECKING:
+    from apps.benchmarks.replay.queues import Queue, Work
+    from benchmarks._real import Real
+
+CLAIM = "pixelyard-data"
+START = 90.0  # seconds that pods may take to start
+
+
+class NoCluster(Exception):
+    """There is no cluster that could be used; the message says what is needed."""
+
+
+@contextmanager
+def kubernetes_cluster(mix: str, options: argparse.Namespace) -> Iterator[Real]:
+    """Raises NoCluster."""
+    if "dies" in options.faults:
+        raise NoCluster("Nodes of a cluster are not killed by this benchmark. Use --faults none.")
+    namespace = f"pixelyard-benchmark-{os.getpid()}"
+    os.environ.update(ENGINE="kubernetes", KUBE_NAMESPACE=namespace, KUBE_VOLUME_CLAIM=CLAIM)
+    os.environ.setdefault("KUBE_WORKER_MEMORY", "1Gi")
+    os.umask(0)  # pods run as another user, and write into folders made here
+    from benchmarks import _real
+
+    _real.django()
+    from django.conf import settings
+
+    from apps.benchmarks.replay.dispatch import Setup
+    from apps.benchmarks.replay.photos import Bank
+
+    data_dir = Path(settings.DATA_DIR)
+    for folder in (data_dir, data_dir / "jobs", data_dir / "drive", data_dir / "weights"):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)
+    with ExitStack() as stack:
+        stack.enter_context(_namespace(namespace, data_dir))
+        names = _ready_nodes()
+        wanted = node_mix(mix, slots=options.slots)
+        if len(names) < len(wanted):
+            raise NoCluster(f"{mix} needs {len(wanted)} nodes, and {len(names)} are ready. Add nodes.")
+        specs = tuple(replace(spec, name=name) for spec, name in zip(wanted, names, strict=False))
+        unit = options.cpu or min(_real.UNIT, _real.CORES / sum(spec.capacity for spec in specs))
+        engine = _sized_engine({spec.name: spec.speed * unit for spec in specs})
+        bank = Bank(data_dir)
+        stack.callback(bank.remove)
+        setup = Setup(
+            engine,
+            data_dir,
+            settings.NODE_TIMEOUT,
+            alive=lambda: names,
+            announce=_announce,
+            start_seconds=START,
+        )
+        yield _real.Real(None, specs, setup, bank, _real.work_of(data_dir, options), options)
+
+
+def _sized_engine(cpus: dict[str, float]) -> Any:
+    """The platform's engine; its pods get their node's part of a core."""
+    from django.conf import settings
+
+    from apps.cluster.engines.base import PlacementSpec
+    from apps.cluster.engines.kubernetes import KubernetesEngine
+
+    class Sized(KubernetesEngine):
+        def place(self, spec: PlacementSpec) -> None:
+            settings.KUBE_WORKER_CPU = f"{round(1000 * cpus[spec.node])}m"
+            super().place(spec)
+
+    engine = Sized()
+    engine.sync_nodes()
+    return engine
+
+
+def _announce(queue: Queue, work: Work) -> None:
+    """The row that the engine reads: in this benchmark's own database, where no controller sees it."""
+    from apps.accounts.models import User
+    from apps.benchmarks.replay.photos import OWNER
+    from apps.processing.models import Job
+
+    if not User.objects.filter(id=OWNER).exists():
+        User.objects.create(id=OWNER, email="benchmarks@example.org")
+    Job.objects.create(
+        id=queue.job,
+        owner_id=OWNER,
+        app=work.app,
+        app_title=work.app,
+        app_version=work.version,
+        weights=work.weights or "",
+        folder_name="benchmark",
+        policy="pull",
+        status=Job.Status.RUNNING,
+        total=0,
+    )
+
+
+def _kubectl(*arguments: str, stdin: str = "") -> str:
+    try:
+        done = subprocess.run(
+            ["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=120, check=True
+        )
+    except FileNotFoundError:
+        raise NoCluster("kubectl was not found: install it, and set KUBECONFIG.") from None
+    except subprocess.CalledProcessError as error:
+        raise NoCluster(f"The cluster refused: {error.stderr.strip()[:300]}") from None
+    return done.stdout
+
+
+def _ready_nodes() -> list[str]:
+    nodes = json.loads(_kubectl("get", "nodes", "-o", "json"))["items"]
+    return sorted(
+        node["metadata"]["name"]
+        for node in nodes
+        if not node["spec"].get("unschedulable")
+        and any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])
+    )
+
+
+@contextmanager
+def _namespace(name: str, data_dir: Path) -> Iterator[None]:
+    """With the data folder as a volume; both are gone afterwards."""
+    shared = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            **shared,
+            "capacity": {"storage": "10Gi"},
+            "hostPath": {"path": str(data_dir), "type": "Directory"},
+            "claimRef": {"namespace": name, "name": CLAIM},
+            "persistentVolumeReclaimPolicy": "Retain",
+        },
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": CLAIM, "namespace": name},
+        "spec": {**shared, "volumeName": name, "resources": {"requests": {"storage": "10Gi"}}},
+    }
+    items = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, volume, claim]
+    _kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    try:
+        yield
+    finally:
+        _kubectl("delete", "namespace", name, "--grace-period=0", "--wait=true")
+        _kubectl("delete", "persistentvolume", name, "--wait=false")
