@@ -97,7 +97,7 @@ def parse_nodes(text: str, *, slots: int = 1, cold: float = 0.0) -> tuple[NodeSp
         found = _GROUP.fullmatch(part)
         if not found or float(found[2]) <= 0:
             raise ValueError(
-                f"{part[:20]!r} is no speed. Write speeds such as 4:2:1, or 8x1 for eight equal nodes"
+                f"no speed: {part[:20]!r}. Write speeds such as 4:2:1, or 8x1 for eight equal nodes"
             )
         speeds += [found[2]] * int(found[1] or 1)
         if len(speeds) > MAX_NODES:

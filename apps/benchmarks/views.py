@@ -56,8 +56,11 @@ def benchmark(request: HttpRequest, run_id: str) -> HttpResponse:
 @login_required
 @require_safe
 def live(request: HttpRequest, run_id: str) -> HttpResponse:
-    """What changes while a run is under way. When it has ended, the page as a whole is another one."""
+    """What changes while a run is under way. ?seen= is what the page shows: 204 while that is still so. When it
+    has ended, the page as a whole is another one."""
     run = access.run_for(request.user, run_id)
+    if run.is_active and request.GET.get("seen") == f"{run.status}-{run.done}":
+        return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
     response = render(request, "benchmarks/live.html", _live(run))
     if not run.is_active:
         response["HX-Refresh"] = "true"

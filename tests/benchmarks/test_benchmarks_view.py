@@ -95,7 +95,9 @@ def test_running_page_shows_progress_and_asks_for_more(alice_web, start):
     live = alice_web.get(f"/benchmarks/{run.pk}/live/")
 
     assert 'max="8" value="1"' in page
-    assert f'hx-get="/benchmarks/{run.pk}/live/"' in live.content.decode()
+    assert f'hx-get="/benchmarks/{run.pk}/live/?seen=running-1"' in live.content.decode()
+    assert alice_web.get(f"/benchmarks/{run.pk}/live/?seen=running-1").status_code == 204
+    assert alice_web.get(f"/benchmarks/{run.pk}/live/?seen=queued-0").status_code == 200
     assert "HX-Refresh" not in live.headers
     finish(run)
     assert alice_web.get(f"/benchmarks/{run.pk}/live/").headers["HX-Refresh"] == "true"
