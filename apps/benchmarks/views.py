@@ -56,7 +56,7 @@ def benchmark(request: HttpRequest, run_id: str) -> HttpResponse:
 @login_required
 @require_safe
 def live(request: HttpRequest, run_id: str) -> HttpResponse:
-    """What changes while a run is under way. ?seen= is what the page shows: 204 while that is still so. When it
+    """What changes while a run is under way. ?seen= is what the page shows: 204 while that is so. When it
     has ended, the page as a whole is another one."""
     run = access.run_for(request.user, run_id)
     if run.is_active and request.GET.get("seen") == f"{run.status}-{run.done}":
