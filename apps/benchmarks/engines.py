@@ -20,6 +20,10 @@ class EngineError(Exception):
     """A cell can't be run, and its text says why and what to do, in words for people."""
 
 
+class EngineBusy(EngineError):
+    """Not now: other work would spoil the measurement. The cell is tried again later."""
+
+
 class Engine(Protocol):
     def nodes(self) -> tuple[NodeSpec, ...]:
         """The nodes there are now, speeds relative to the slowest. Raises EngineError."""
@@ -35,7 +39,7 @@ class Engine(Protocol):
         app: str,
         beat: Beat,
     ) -> Outcome:
-        """Run the trace to its end. Raises EngineError, and whatever `beat` raises."""
+        """Run the trace to its end. Raises EngineError, EngineBusy, and whatever `beat` raises."""
 
 
 class Simulator:

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import QueryDict
 
 from apps.benchmarks.config import DIES, FOLDER, NONE, OPEN, Config
+from apps.benchmarks.models import BenchmarkRun
 from loadbalancer import registry
 from loadbalancer.workload import SIZES
 
@@ -60,12 +61,13 @@ def sizes() -> list[tuple[str, str]]:
     return [(name, SIZE_WORDS.get(name, name)) for name in SIZES]
 
 
-def initial(query: QueryDict, earlier: dict[str, Any] | None = None) -> dict[str, Any]:
+def initial(query: QueryDict, earlier: BenchmarkRun | None = None) -> dict[str, Any]:
     """What the empty form shows: an earlier run's values, or a preset's, or the defaults."""
     preset = next((one for one in PRESETS if one.name == query.get("preset")), None)
     values = Config(policies=registry.names(), jobs=500).to_json()
-    values |= earlier or (preset.config if preset else {})
-    values |= {"kind": "simulated", "title": "", "preset": preset.name if preset else ""}
+    values |= earlier.config if earlier else preset.config if preset else {}
+    kind = query.get("kind") or (earlier.kind if earlier else "simulated")
+    values |= {"kind": kind, "title": "", "preset": preset.name if preset else ""}
     return values
 
 

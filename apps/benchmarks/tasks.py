@@ -22,15 +22,9 @@ def enqueue(run_id: str) -> None:
         log.warning("benchmark %s could not be queued; the controller asks again", run_id)
 
 
-def enqueue_next() -> None:
-    """Ask for the run that has the turn."""
-    run = queries.next_run()
-    if run:
-        enqueue(run.pk)
-
-
 def resume() -> None:
-    """A chore: a run whose task died or never came is asked for again, not more often than it has to be."""
+    """Ask for the run that has the turn, if nobody is at it or was asked lately. A chore, too: for runs
+    whose task died or never came."""
     run = queries.next_run()
     if run and leases.mark_asked(run.pk):
         enqueue(run.pk)
@@ -44,4 +38,4 @@ def advance(run_id: str) -> None:
     if cells.advance(run_id):
         enqueue(run_id)
     else:
-        enqueue_next()
+        resume()

@@ -59,13 +59,18 @@ def live(request: HttpRequest, run_id: str) -> HttpResponse:
     """What changes while a run is under way. ?seen= is what the page shows: 204 while that is so. When it
     has ended, the page as a whole is another one."""
     run = access.run_for(request.user, run_id)
-    if run.is_active and request.GET.get("seen") == f"{run.status}-{run.done}":
+    if run.is_active and request.GET.get("seen") == seen_of(run):
         return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
     response = render(request, "benchmarks/live.html", _live(run))
     if not run.is_active:
         response["HX-Refresh"] = "true"
     response["Cache-Control"] = "no-store"
     return response
+
+
+def seen_of(run: BenchmarkRun) -> str:
+    """Changes whenever there is something else to see of a run that is under way."""
+    return f"{run.status}-{run.done}{'-waits' if run.reason else ''}"
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,7 @@ def _live(run: BenchmarkRun) -> dict[str, Any]:
     nodes = queries.nodes_of(run)
     return {
         "run": run,
+        "seen": seen_of(run),
         "config": Config.from_json(run.config),
         "nodes": nodes[:24],
         "node_count": len(nodes),

@@ -29,8 +29,9 @@ def new(request: HttpRequest) -> HttpResponse:
     access.require_staff(request.user)
     if request.method != "POST":
         like = request.GET.get("like", "")
-        earlier = access.run_for(request.user, like).config if like else None
-        return _form(request, forms.initial(request.GET, earlier))
+        return _form(
+            request, forms.initial(request.GET, access.run_for(request.user, like) if like else None)
+        )
     values = forms.sent(request.POST)
     try:
         run = runs.start(

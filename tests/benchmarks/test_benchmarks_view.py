@@ -99,6 +99,9 @@ def test_running_page_shows_progress_and_asks_for_more(alice_web, start):
     assert alice_web.get(f"/benchmarks/{run.pk}/live/?seen=running-1").status_code == 204
     assert alice_web.get(f"/benchmarks/{run.pk}/live/?seen=queued-0").status_code == 200
     assert "HX-Refresh" not in live.headers
+    BenchmarkRun.objects.update(reason="Jobs are running on the nodes.")
+    waiting = alice_web.get(f"/benchmarks/{run.pk}/live/?seen=running-1")
+    assert "Jobs are running on the nodes." in text_of(waiting)
     finish(run)
     assert alice_web.get(f"/benchmarks/{run.pk}/live/").headers["HX-Refresh"] == "true"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.benchmarks import engines, tasks
-from apps.benchmarks.engines import EngineError
+from apps.benchmarks.engines import EngineBusy, EngineError
 from apps.benchmarks.models import BenchmarkCell, BenchmarkRun
 from apps.benchmarks.services import cells, leases, runs
 from tests.benchmarks.conftest import CELLS, finish
@@ -154,6 +154,28 @@ def test_error_of_the_engine_fails_the_run_with_its_words(start, engine):
     assert run.summary["best"]  # what was measured still counts
 
 
+def test_busy_nodes_make_the_run_wait_and_no_attempt_is_counted(start, engine, queued):
+    def busy(number, beat):
+        if number == 3:
+            raise EngineBusy("Jobs are running on the nodes.")
+
+    engine(busy)
+    run = start()
+
+    assert not cells.advance(run.pk)
+
+    run.refresh_from_db()
+    assert (run.status, run.done, run.reason) == ("running", 2, "Jobs are running on the nodes.")
+    queued.clear()
+    tasks.resume()
+    assert queued == []  # not at once
+    expire(run)
+    tasks.resume()
+    assert queued == [run.pk]
+    assert (finish(run).status, run.reason) == ("succeeded", "")
+    assert set(run.cells.values_list("attempts", flat=True)) == {1}
+
+
 def test_unexpected_error_fails_the_run_and_is_logged(start, engine, caplog):
     def crash(number, beat):
         raise ZeroDivisionError
@@ -217,7 +239,7 @@ def test_runs_take_turns_in_the_order_they_came(start, queued):
     assert (first.status, second.status) == ("running", "queued")
     finish(first)
     queued.clear()
-    tasks.enqueue_next()
+    tasks.resume()
     assert queued == [second.pk]
     assert finish(second).status == "succeeded"
 
@@ -251,3 +273,27 @@ def test_step_takes_a_fixed_number_of_queries(start, django_assert_max_num_queri
 
     with django_assert_max_num_queries(25):
         cells.advance(run.pk, budget=0)
+
+
+def test_task_goes_on_with_the_rest_and_then_with_the_next_run(start, queued):
+    first, second = start(), start()
+    queued.clear()
+
+    tasks.advance(first.pk)
+    assert queued == [second.pk]
+    tasks.advance(second.pk)
+    assert queued == [second.pk]
+    assert set(BenchmarkRun.objects.values_list("status", flat=True)) == {"succeeded"}
+
+
+def test_task_of_a_busy_run_does_not_ask_again_at_once(start, engine, queued):
+    def busy(number, beat):
+        raise EngineBusy("Jobs are running on the nodes.")
+
+    engine(busy)
+    run = start()
+    queued.clear()
+
+    tasks.advance(run.pk)
+
+    assert queued == []

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 import jobfolder
-from apps.benchmarks.engines import EngineError
+from apps.benchmarks.engines import EngineBusy, EngineError
 from apps.benchmarks.replay.calibration import Calibration, as_run, calibrate
 from apps.benchmarks.replay.dispatch import ReplayError, Setup, replay
 from apps.benchmarks.replay.photos import Bank
@@ -63,7 +63,7 @@ def run(
     """Replay the trace on these nodes, which must be ready. Its workers are no jobs of anybody's: photos and
     results are removed at the end. Raises EngineError, and what `beat` raises."""
     if Placement.objects.filter(state__in=_LIVE).exists():
-        raise EngineError("Jobs are running on the nodes. Wait until they have ended, then start again.")
+        raise EngineBusy("Jobs are running on the nodes. It goes on when they have ended.")
     work, bank = _work(app), Bank(settings.DATA_DIR)
     limits = jobfolder.Limits(image_seconds=settings.JOB_IMAGE_SECONDS, max_bytes=settings.MAX_IMAGE_BYTES)
     engine = cluster_engines.get_engine()

@@ -18,9 +18,9 @@ from django.utils import timezone
 
 from apps.benchmarks import queries, results
 from apps.benchmarks.config import DIES, Config, dies
-from apps.benchmarks.engines import ENGINES, Beat, EngineError
+from apps.benchmarks.engines import ENGINES, Beat, EngineBusy, EngineError
 from apps.benchmarks.models import BenchmarkCell, BenchmarkRun
-from apps.benchmarks.services.leases import SECONDS, Lease, Lost, until
+from apps.benchmarks.services.leases import ASK_AGAIN, SECONDS, Lease, Lost, until
 from loadbalancer.records import Outcome
 from loadbalancer.report.measures import lower_bound, measure
 from loadbalancer.workload import NodeSpec, Task, Trace
@@ -54,9 +54,19 @@ def advance(run_id: str, budget: float = BUDGET) -> bool:
                 lease.give_back()
                 return True
         _finish(lease)
+    except EngineBusy as error:
+        _wait(lease, str(error))
     except Lost:
         log.info("benchmark %s is in other hands, or cancelled", run_id)
     return False
+
+
+def _wait(lease: Lease, reason: str) -> None:
+    """Nobody is to try again for a while; then the controller's chore asks."""
+    try:
+        lease.give_back(ASK_AGAIN, reason=reason)
+    except Lost:
+        log.info("benchmark %s is in other hands, or cancelled", lease.run_id)
 
 
 def _begin(lease: Lease) -> bool:
@@ -72,7 +82,8 @@ def _begin(lease: Lease) -> bool:
 
 
 def _step(lease: Lease) -> bool:
-    """One cell. False when none is left, or one has failed: the rest would fail as well."""
+    """One cell. False when none is left, or one has failed: the rest would fail as well. Raises what `_tried`
+    raises."""
     run = BenchmarkRun.objects.get(pk=lease.run_id)
     if run.cells.filter(status=C.FAILED).exists():
         return False
@@ -82,28 +93,32 @@ def _step(lease: Lease) -> bool:
     lease.update(leased_until=until(SECONDS))
     run.cells.filter(pk=cell.pk).update(attempts=F("attempts") + 1)
     began = time.monotonic()
-    changes = _tried(run, cell, lease.beat)
+    try:
+        changes = _tried(run, cell, lease.beat)
+    except EngineBusy:
+        run.cells.filter(pk=cell.pk).update(attempts=cell.attempts)  # this one did not count
+        raise
     with transaction.atomic():
-        lease.update(done=F("done") + 1, leased_until=until(SECONDS))
+        lease.update(done=F("done") + 1, leased_until=until(SECONDS), reason="")
         rows = run.cells.filter(pk=cell.pk, status=C.PENDING)
         rows.update(seconds=time.monotonic() - began, finished=timezone.now(), **changes)
     return True
 
 
 def _tried(run: BenchmarkRun, cell: BenchmarkCell, beat: Beat) -> dict[str, object]:
-    """What the cell's row is to say. Raises Lost."""
+    """What the cell's row is to say. Raises Lost and EngineBusy."""
     if cell.attempts >= MAX_ATTEMPTS:
         return {"status": C.FAILED, "reason": CUT_OFF}
     try:
         outcome, trace = run_cell(run, cell, beat)
         kept = results.pack(outcome) if len(trace) <= queries.KEPT_RECORDS else None
         metrics = measure(outcome, results.trace_of(outcome)).as_dict()
+    except (Lost, EngineBusy):
+        raise
     except EngineError as error:
         return {"status": C.FAILED, "reason": str(error)[:500]}
     except SoftTimeLimitExceeded:
         return {"status": C.FAILED, "reason": TOO_SLOW}
-    except Lost:
-        raise
     except Exception:
         log.exception("benchmark %s failed at %s", run.pk, cell)
         return {"status": C.FAILED, "reason": BROKEN}

@@ -71,5 +71,6 @@ class Lease:
             raise Lost(self.run_id)
         self._renewed = time.monotonic()
 
-    def give_back(self) -> None:
-        self.update(leased_by="", leased_until=None)
+    def give_back(self, seconds: float | None = None, **changes: Any) -> None:
+        """For the next task; `seconds`: until the chore asks for one."""
+        self.update(leased_by="", leased_until=seconds and until(seconds), **changes)

@@ -63,7 +63,7 @@ def cancel(user: User, run_id: str) -> BenchmarkRun:
     rows = BenchmarkRun.objects.filter(pk=run.pk, status__in=(S.QUEUED, S.RUNNING))
     text = "Cancelled. What was measured until then is kept."
     if rows.update(status=S.CANCELLED, reason=text, finished=timezone.now(), leased_by="", leased_until=None):
-        transaction.on_commit(tasks.enqueue_next)
+        transaction.on_commit(tasks.resume)
     run.refresh_from_db()
     if run.status != S.CANCELLED:
         raise conflict("finished", f"The benchmark has already {run.status}. Its results are kept.")
