@@ -107,8 +107,11 @@ def _compare(cluster: Cluster, case: Case, options: argparse.Namespace, seed: in
         measures = measure(outcome, trace)
         done.runs.append(Run(case.name, policy, seed, measures, *alone))
         if cluster.real:
-            guess = simulate(trace, nodes, policy, seed=seed, chunk_seconds=chunk)
-            done.pairs.append(Pair(case.name, policy, seed, measure(guess, trace), measures))
+            guess, given = (
+                measure(simulate(trace, some, policy, seed=seed, chunk_seconds=chunk), trace)
+                for some in (nodes, outcome.nodes)
+            )
+            done.pairs.append(Pair(case.name, policy, seed, guess, measures, given))
             print(
                 f"  seed {seed}, {policy}: {measures.makespan:.2f} s, "
                 f"{measures.over_bound:.3f} of the bound, p99 {measures.sojourn_p99:.2f} s",

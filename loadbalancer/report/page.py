@@ -159,10 +159,11 @@ def _validation(lines: Sequence[Checked]) -> str:
     said = [
         "<p>The same traces, simulated with the speeds and the work that were measured before. The error is "
         "100 · (predicted ÷ real − 1), its mean over seeds; the size is the mean of its absolute values. "
+        "Given: the same error, simulated with the speeds that the nodes had in the run itself. "
         "Order: of the pairs of policies that really differ by more than 5 %, how many come in the right "
         "order.</p>"
     ]
-    heads = ["case", "policy", "measure", "predicted, s", "real, s", "error, %", "size, %"]
+    heads = ["case", "policy", "measure", "predicted, s", "real, s", "error, %", "size, %", "given, %"]
     cells = [
         [
             line.case,
@@ -172,6 +173,7 @@ def _validation(lines: Sequence[Checked]) -> str:
             number(line.real),
             f"{line.error:+.1f}",
             f"{line.spread:.1f}",
+            "–" if line.given_error is None else f"{line.given_error:+.1f}",
         ]
         for line in lines
     ]

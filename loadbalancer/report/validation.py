@@ -15,13 +15,15 @@ COMPARED = ("makespan", "sojourn_mean", "sojourn_p99")
 
 @dataclass(frozen=True)
 class Pair:
-    """One trace under one policy, predicted and done."""
+    """One trace under one policy, predicted and done. `given`: simulated afterwards, with the speeds that the
+    nodes had in this run; what is still wrong then is the model's fault and not the measurement's."""
 
     case: str
     policy: str
     seed: int
     predicted: Measures
     real: Measures
+    given: Measures | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Checked:
     real: float
     error: float  # percent: 100 · (predicted ÷ real − 1), mean over seeds
     spread: float  # percent: the mean of the errors' sizes
+    given_error: float | None = None  # percent: the same as `error`, with the speeds of the run
 
 
 def checked(pairs: Sequence[Pair]) -> list[Checked]:
@@ -49,6 +52,11 @@ def _line(case: str, policy: str, name: str, group: Sequence[Pair]) -> Checked:
     predicted = [float(getattr(pair.predicted, name)) for pair in group]
     real = [float(getattr(pair.real, name)) for pair in group]
     errors = [100 * (before / after - 1) for before, after in zip(predicted, real, strict=True)]
+    given = [
+        100 * (float(getattr(pair.given, name)) / after - 1)
+        for pair, after in zip(group, real, strict=True)
+        if pair.given is not None
+    ]
     return Checked(
         case,
         policy,
@@ -57,6 +65,7 @@ def _line(case: str, policy: str, name: str, group: Sequence[Pair]) -> Checked:
         statistics.fmean(real),
         statistics.fmean(errors),
         statistics.fmean(map(abs, errors)),
+        statistics.fmean(given) if len(given) == len(group) else None,
     )
 
 

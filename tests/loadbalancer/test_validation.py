@@ -28,6 +28,14 @@ def test_errors_are_means_over_seeds():
     assert lines[1].error == 0.0
 
 
+def test_the_model_alone_is_judged_with_the_speeds_of_the_run():
+    real = pair("pull", 15.0, 10.0)
+    with_speeds = replace(real, given=replace(BASE, makespan=10.5))
+
+    assert checked([real])[0].given_error is None
+    assert checked([with_speeds])[0].given_error == pytest.approx(5.0)
+
+
 def test_only_policies_that_really_differ_have_an_order():
     lines = checked([pair("a", 10.0, 10.0), pair("b", 12.0, 10.4), pair("c", 11.0, 20.0)])
 
