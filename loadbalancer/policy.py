@@ -44,3 +44,8 @@ class Policy(ABC):
     @abstractmethod
     def choose(self, nodes: Sequence[NodeView], turn: int, rng: Random) -> NodeView:
         """One of `nodes`, which is never empty and sorted by name. `turn` is at least 0."""
+
+    def rotation(self, nodes: Sequence[NodeView]) -> Sequence[int] | None:
+        """Places of `nodes` in the order of one whole cycle, of a policy for which that order takes long to
+        make and depends on nothing that a choice changes; None of all others."""
+        return None

@@ -35,11 +35,14 @@ class WeightedRoundRobin(Policy):
     summary: ClassVar[str] = "Each node in turn, as often as its weight says; right for steady differences."
 
     def choose(self, nodes: Sequence[NodeView], turn: int, rng: Random) -> NodeView:
+        cycle = self.rotation(nodes)
+        return nodes[cycle[turn % len(cycle)]]
+
+    def rotation(self, nodes: Sequence[NodeView]) -> Sequence[int]:
         weights = tuple(map(_WEIGHT, nodes))
         if weights.count(weights[0]) == len(weights):
-            return nodes[turn % len(nodes)]
-        cycle = cycle_of(weights)
-        return nodes[cycle[turn % len(cycle)]]
+            return range(len(nodes))
+        return cycle_of(weights)
 
 
 @lru_cache(maxsize=64)

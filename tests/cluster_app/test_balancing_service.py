@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from django.core.cache import cache
@@ -36,6 +38,52 @@ def test_jobs_and_previews_rotate_apart():
     assert chosen(2, "jobs") == ["node-1", "node-2"]
     assert chosen(2, "previews") == ["node-1", "node-2"]
     assert chosen(1, "jobs") == ["node-3"]
+
+
+def test_a_round_chooses_as_single_choices_do_and_fills_the_nodes():
+    views = [NodeView("node-1", slots=2), NodeView("node-2", slots=3, active=1), NodeView("node-3", active=1)]
+    for policy in sorted(set(registry.names()) - {"random", "power_of_two", "weighted_round_robin"}):
+        cache.clear()
+        choices, left, found = balancing.Choices(views, "round", 4), {view.name: view for view in views}, []
+        for turn in range(4):
+            free = [view for view in left.values() if view.active < view.slots]
+            expected = registry.get(policy).choose(free, turn, Random(1))
+            found.append(choices.choose(policy).name)
+            assert found[-1] == expected.name, policy
+            choices.take(expected.name)
+            left[expected.name] = replace(expected, active=expected.active + 1)
+
+        assert sorted(found) == ["node-1", "node-1", "node-2", "node-2"]
+        assert not choices.free
+        with pytest.raises(ValueError, match="no node to choose from"):
+            choices.choose(policy)
+
+
+def test_a_weighted_rotation_passes_over_who_is_full():
+    views = [NodeView("a", slots=9, weight=2), NodeView("b", slots=1, weight=1), NodeView("c", 1, weight=0)]
+    choices, found = balancing.Choices(views, "weighted", 6), []
+    for _ in range(11):
+        found.append(choices.choose("weighted_round_robin").name)
+        choices.take(found[-1])
+
+    assert found == ["a", "b", *"aaaaaaaa", "c"]  # a b a without b's later turns; c when nobody else is left
+
+
+def test_a_round_takes_its_turns_at_once_and_shares_the_rotation():
+    first = balancing.Choices(VIEWS, "shared", 2)
+    second = balancing.Choices(VIEWS, "shared", 1)
+
+    assert [first.choose("round_robin").name for _ in range(2)] == ["node-1", "node-2"]
+    assert second.choose("round_robin").name == "node-3"
+    assert second.choose("round_robin").name == "node-1"  # one more than was said
+
+
+def test_a_node_that_is_avoided_is_chosen_when_there_is_no_other():
+    choices = balancing.Choices(VIEWS, "avoiding", 3)
+
+    assert choices.choose("pull", {"node-1", "node-3"}).name == "node-2"
+    choices.take("node-2")
+    assert choices.choose("pull", {"node-1", "node-3"}).name in {"node-1", "node-3"}
 
 
 def test_rotation_starts_anew_when_the_cache_was_emptied():

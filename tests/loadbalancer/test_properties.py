@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from loadbalancer import registry
-from loadbalancer.policies.weighted_round_robin import LONGEST_CYCLE
+from loadbalancer.policies.weighted_round_robin import LONGEST_CYCLE, smooth_cycle
 from loadbalancer.policy import NodeView
 
 SETTINGS = settings(max_examples=60, deadline=None, derandomize=True)
@@ -212,3 +212,15 @@ def test_work_of_a_decision_grows_no_faster_than_the_nodes(name: str, monkeypatc
         looks = 0
         policy.choose(nodes, 5, Random(1))
         assert looks <= 2 * count
+
+
+@SETTINGS
+@given(weights=st.lists(st.integers(0, 12), min_size=1, max_size=8).filter(any))
+def test_smooth_cycle_is_what_running_scores_give(weights: list[int]):
+    total, scores, expected = sum(weights), [0] * len(weights), []
+    for _ in range(total):  # as NGINX does it
+        scores = [score + weight for score, weight in zip(scores, weights, strict=True)]
+        expected.append(scores.index(max(scores)))
+        scores[expected[-1]] -= total
+
+    assert list(smooth_cycle(tuple(weights))) == expected

@@ -63,15 +63,20 @@ class Choices:
     """Choices in quick succession among nodes with a free slot, which fill up by them: a controller's round.
 
     Each is what `choose` would answer for the nodes that are free by then, without looking at all of them
-    again: a pool is kept for each policy. Turns are taken from the rotation all at once.
+    again: a pool is kept for each policy. Turns are taken from the rotation all at once. A policy with a
+    rotation of its own (`weighted_round_robin`) keeps it over all nodes: who is full is passed over, and
+    the turn goes to the next.
     """
 
     def __init__(self, views: Iterable[NodeView], scope: str, count: int) -> None:
         """`count`: choices that are expected; more are possible, and turns that were not used are lost."""
-        self._free = {view.name: view for view in views if view.active < view.slots}
+        self._all = sorted(views, key=lambda view: view.name)
+        self._free = {view.name: view for view in self._all if view.active < view.slots}
         self._scope = scope
         self._turns = iter(next_turns(scope, count)) if count else iter(())
         self._pools: dict[str, Pool] = {}
+        self._rotations: dict[str, Sequence[int] | None] = {}
+        self._passed = 0  # turns of rotations that went to another
 
     @property
     def free(self) -> Mapping[str, NodeView]:
@@ -88,9 +93,24 @@ class Choices:
             turn = next_turn(self._scope)
         if avoided and (others := [self._free[key] for key in sorted(self._free) if key not in avoided]):
             return registry.get(name).choose(others, turn, _rng)
+        if name not in self._rotations:
+            self._rotations[name] = registry.get(name).rotation(self._all)
+        rotation = self._rotations[name]
+        if rotation is not None:
+            return self._next_in(rotation, turn)
         if name not in self._pools:
             self._pools[name] = Pool(registry.get(name), self._free.values())
         return self._pools[name].choose(turn, _rng)
+
+    def _next_in(self, rotation: Sequence[int], turn: int) -> NodeView:
+        """The node whose turn it is, or the next that is free: at most one cycle further, for nodes without
+        a turn (weight 0) are free only if there is nobody else."""
+        for step in range(len(rotation)):
+            name = self._all[rotation[(turn + self._passed + step) % len(rotation)]].name
+            if name in self._free:
+                self._passed += step
+                return self._free[name]
+        return self._free[min(self._free)]
 
     def take(self, name: str) -> None:
         """A slot of that node is taken. Raises KeyError when it has none free."""
