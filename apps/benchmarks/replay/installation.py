@@ -35,11 +35,17 @@ HEAVY: dict[str, dict[str, Any]] = {"blackwhite": {"mode": "dither"}}  # options
 SMALLEST, TYPICAL, LARGEST = 0.5, 2.0, 10.0  # megapixels that are tried
 _KEPT = 900  # seconds that a calibration is believed
 _PATIENCE = 240.0
+_ELSEWHERE = (
+    "Here only the controller may start workers on the cluster. Simulate, or measure with "
+    "`python -m benchmarks load_balancing --engine kubernetes`."
+)
 _LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
 
 
 def nodes() -> tuple[NodeSpec, ...]:
     """The nodes that may get work, by name, speeds relative to the slowest. Raises EngineError."""
+    if settings.ENGINE != "celery":
+        raise EngineError(_ELSEWHERE)
     rows = list(Node.objects.filter(state=Node.State.READY, cordoned=False).order_by("name"))
     if not rows:
         raise EngineError("No node is ready. Start one, or take back a cordon.")
@@ -67,7 +73,7 @@ def run(
     work, bank = _work(app), Bank(settings.DATA_DIR)
     limits = jobfolder.Limits(image_seconds=settings.JOB_IMAGE_SECONDS, max_bytes=settings.MAX_IMAGE_BYTES)
     engine = cluster_engines.get_engine()
-    setup = Setup(engine, settings.DATA_DIR, settings.NODE_TIMEOUT, limits, _PATIENCE)
+    setup = Setup(engine, settings.DATA_DIR, settings.NODE_TIMEOUT, limits=limits, patience=_PATIENCE)
     try:
         found = _calibration(setup, nodes, work, bank, beat)
         fitted, photos = found.fitted(feasible(trace, found), bank)
