@@ -40,6 +40,9 @@ class Policy(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]  # one sentence, for the form where staff choose
+    engine: ClassVar[str] = (
+        ""  # the only one that can leave the choice to somebody else; "": a policy for all
+    )
 
     @abstractmethod
     def choose(self, nodes: Sequence[NodeView], turn: int, rng: Random) -> NodeView:

@@ -18,7 +18,6 @@ from apps.cluster.serializers import (
     NodeSerializer,
 )
 from apps.cluster.services import balancing, nodes
-from loadbalancer import registry
 from marketplace.api import Pagination
 from marketplace.api_docs import errors, listing
 from marketplace.parsers import JSONParser
@@ -103,5 +102,5 @@ def _cluster() -> dict[str, Any]:
         "engine": settings.ENGINE,
         "policy": policy,
         "policy_set_by": "staff" if policy == setting else "environment",
-        "policies": [{"name": name, "summary": one.summary} for name, one in registry.policies().items()],
+        "policies": [{"name": name, "summary": one.summary} for name, one in balancing.policies().items()],
     }

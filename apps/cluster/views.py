@@ -139,7 +139,7 @@ def _policy() -> dict[str, Any]:
         "chosen": setting if setting == policy else "",
         "environment": settings.BALANCING_POLICY,
         "summary": registry.get(policy).summary,
-        "policies": registry.policies().values(),
+        "policies": balancing.policies().values(),
     }
 
 

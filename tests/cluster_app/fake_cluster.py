@@ -3,7 +3,7 @@ the test says so.
 
     cluster = FakeCluster()
     cluster.add_node("node-1", cpu="2", memory="4Gi")
-    cluster.schedule(job); cluster.run(job); cluster.end(job, exit_code=137, reason="OOMKilled")
+    cluster.schedule(job); cluster.run(job); cluster.end(job, exit_code=137, why="OOMKilled")
     cluster.broken = Unreachable("…")
 """
 
@@ -104,12 +104,12 @@ class FakeCluster:
         status["containerStatuses"][0]["state"] = {"running": {"startedAt": self._time()}}
         self._tell()
 
-    def end(self, job: str, exit_code: int = 0, reason: str = "", **status: Any) -> None:
+    def end(self, job: str, exit_code: int = 0, why: str = "", **status: Any) -> None:
         """The container ends; `status` are fields of the pod's, as `reason="Evicted"` of an eviction."""
         pod = self.pod_of(job)
         if "containerStatuses" not in pod["status"]:
             self.schedule(job)
-        done = {"exitCode": exit_code, "reason": reason or ("Error" if exit_code else "Completed")}
+        done = {"exitCode": exit_code, "reason": why or ("Error" if exit_code else "Completed")}
         done["finishedAt"] = self._time()
         pod["status"]["containerStatuses"][0]["state"] = {"terminated": done}
         pod["status"] |= {"phase": "Failed" if exit_code else "Succeeded"} | status

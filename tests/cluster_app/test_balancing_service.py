@@ -14,12 +14,13 @@ import pytest
 from django.core.cache import cache
 from django.core.checks.registry import registry as registry_of_checks
 
-from apps.cluster.checks import check_policy
+from apps.cluster.checks import check_kubernetes, check_policy
 from apps.cluster.models import ClusterSettings
 from apps.cluster.queries import node_views
 from apps.cluster.services import balancing
 from loadbalancer import registry
 from loadbalancer.policy import NodeView
+from marketplace.api import ApiError
 from tests.cluster_app.factories import make_job, make_node, make_placement
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -181,7 +182,7 @@ def test_bad_policy_in_the_environment_is_one_clear_line(settings):
 
     errors = check_policy(None)
 
-    known = ", ".join(registry.names())
+    known = ", ".join(name for name in registry.names() if name != "scheduler")
     assert [error.msg for error in errors] == [f"BALANCING_POLICY must be one of {known}, not 'fastest'"]
 
 
@@ -189,3 +190,50 @@ def test_good_policy_passes_the_check(settings):
     settings.BALANCING_POLICY = "random"
 
     assert check_policy(None) == []
+
+
+def test_policy_of_another_engine_is_not_offered_and_refused_in_words(settings, staff, alice):
+    settings.ENGINE = "celery"
+
+    assert "scheduler" not in balancing.policy_names()
+    with pytest.raises(ApiError) as caught:
+        balancing.set_policy(staff, "scheduler")
+    assert caught.value.fields["policy"][0].startswith(
+        "scheduler needs ENGINE=kubernetes; here it must be one"
+    )
+    assert balancing.policy_setting() == ""
+    settings.BALANCING_POLICY = "scheduler"
+    assert [error.msg.partition(";")[0] for error in check_policy(None)] == [
+        "BALANCING_POLICY: scheduler needs ENGINE=kubernetes"
+    ]
+
+
+def test_choice_is_left_to_the_engine_where_it_can_choose(settings):
+    settings.ENGINE = "kubernetes"
+    assert balancing.is_left_to_the_engine("scheduler")
+    assert check_policy(None) == []
+
+    settings.ENGINE = "celery"  # changed since the job was submitted
+    assert not balancing.is_left_to_the_engine("scheduler")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("KUBE_WORKER_CPU", "one", "KUBE_WORKER_CPU must be an amount"),
+        ("KUBE_WORKER_MEMORY", "0", "KUBE_WORKER_MEMORY must be an amount"),
+        ("KUBE_NAMESPACE", "Jobs", "KUBE_NAMESPACE must be small letters"),
+        ("KUBE_VOLUME_CLAIM", "", "KUBE_VOLUME_CLAIM must be small letters"),
+        ("KUBE_IMAGE", " ", "KUBE_IMAGE must name an image"),
+    ],
+)
+def test_bad_settings_of_the_cluster_are_one_clear_line(settings, setting, value, said):
+    settings.ENGINE = "kubernetes"
+    assert check_kubernetes(None) == []
+    setattr(settings, setting, value)
+
+    errors = check_kubernetes(None)
+
+    assert len(errors) == 1 and errors[0].msg.startswith(said)
+    settings.ENGINE = "celery"
+    assert check_kubernetes(None) == []

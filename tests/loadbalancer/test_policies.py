@@ -228,3 +228,19 @@ class TestPull:
 
     def test_equals_take_turns(self):
         assert picks("pull", [NodeView("a"), NodeView("b"), NodeView("c", active=1)], 4) == "abab"
+
+
+class TestScheduler:
+    def test_stands_for_the_emptiest_node(self):
+        nodes = [NodeView("a", slots=2, active=1), NodeView("b", slots=8, active=2), NodeView("c", active=1)]
+
+        assert picks("scheduler", nodes, 3) == "bbb"
+
+    def test_equals_by_chance(self):
+        nodes = [NodeView("a"), NodeView("b"), NodeView("c", active=1)]
+
+        assert set(picks("scheduler", nodes, 30)) == {"a", "b"}
+
+    def test_is_for_one_engine(self):
+        assert registry.get("scheduler").engine == "kubernetes"
+        assert {registry.get(name).engine for name in registry.names() if name != "scheduler"} == {""}

@@ -20,6 +20,7 @@ EXPECTED = (
     "pull",
     "random",
     "round_robin",
+    "scheduler",
     "shortest_expected_delay",
     "weighted_least_connections",
     "weighted_round_robin",

@@ -102,7 +102,8 @@ class KubernetesEngine:
         beating = {beat.worker for beat in jobfolder.read_workers(folder)}
         for worker, one in self._objects(self._mirror.look()).get(job_id, {}).items():
             if worker not in beating and one.phase in {"no pod", "waiting"}:
-                self._remove(one)
+                with suppress(EngineError):  # `sweep` does it when the server is back
+                    self._remove(one)
 
     def cleanup(self, job_id: str) -> None:
         if self._mirror.started:

@@ -15,7 +15,7 @@ from apps.accounts.models import User
 from apps.cluster import access
 from apps.cluster.models import ClusterSettings
 from loadbalancer import registry
-from loadbalancer.policy import NodeView
+from loadbalancer.policy import NodeView, Policy
 from loadbalancer.pool import Pool
 from marketplace.api import invalid
 from marketplace.prepared import Prepared
@@ -27,7 +27,28 @@ _rng = SystemRandom()  # no state that processes could share after a fork
 
 
 def policy_names() -> tuple[str, ...]:
-    return registry.names()
+    """Those that the engine can follow."""
+    return tuple(policies())
+
+
+def policies() -> dict[str, Policy]:
+    """Those that the engine can follow, by name."""
+    return {
+        name: policy for name, policy in registry.policies().items() if policy.engine in ("", settings.ENGINE)
+    }
+
+
+def why_not(name: str) -> str:
+    """What to say of a name that is no policy, or none for this engine; "" for one that can be used."""
+    if name in policy_names():
+        return ""
+    if name in registry.names():
+        return f"{name} needs ENGINE={registry.get(name).engine}; here it must be {_one_of()}"
+    return f"must be {_one_of()}"
+
+
+def _one_of() -> str:
+    return f"one of {', '.join(policy_names())}"
 
 
 def current_policy() -> str:
@@ -37,7 +58,7 @@ def current_policy() -> str:
 
 def in_force(setting: str) -> str:
     """The policy that follows from what staff have set: a policy that is gone by now counts as none."""
-    return setting if setting in registry.names() else str(settings.BALANCING_POLICY)
+    return setting if setting in policy_names() else str(settings.BALANCING_POLICY)
 
 
 def policy_setting() -> str:
@@ -54,7 +75,7 @@ def choose(views: Sequence[NodeView], scope: str, policy: str | None = None) -> 
     shared by all processes. A job whose policy is gone by now is placed by the current one."""
     if not views:
         raise ValueError("there is no node to choose from")
-    name = policy if policy in registry.names() else current_policy()
+    name = _usable(policy)
     ordered = sorted(views, key=lambda view: view.name)
     return registry.get(name).choose(ordered, next_turn(scope), _rng)
 
@@ -87,7 +108,7 @@ class Choices:
         """A free node, none of `avoided` while there are others. Raises ValueError when all are full."""
         if not self._free:
             raise ValueError("there is no node to choose from")
-        name = policy if policy in registry.names() else current_policy()
+        name = _usable(policy)
         turn = next(self._turns, None)
         if turn is None:
             turn = next_turn(self._scope)
@@ -125,6 +146,15 @@ class Choices:
                 pool.remove(name)
 
 
+def is_left_to_the_engine(policy: str | None) -> bool:
+    """Whether the node of a job's worker is chosen by the engine instead of here."""
+    return bool(registry.get(_usable(policy)).engine)
+
+
+def _usable(policy: str | None) -> str:
+    return policy if policy in policy_names() else current_policy()
+
+
 def next_turn(scope: str) -> int:
     """0, 1, 2, …: each number once among all processes that share the cache.
 
@@ -154,9 +184,8 @@ def set_policy(user: User, name: str) -> str:
     Raises PermissionDenied, and 422 `invalid` for a name that is no policy.
     """
     access.require_staff(user)
-    if name and name not in registry.names():
-        known = f"must be one of {', '.join(registry.names())}"
-        raise invalid("invalid", "This is no balancing policy.", {"policy": [known]})
+    if name and (problem := why_not(name)):
+        raise invalid("invalid", "This balancing policy can't be used here.", {"policy": [problem]})
     before = current_policy()
     ClusterSettings.objects.update_or_create(id=1, defaults={"policy": name})
     after = current_policy()

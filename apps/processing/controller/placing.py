@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
 import jobfolder
 from apps.cluster.engines import Engine, Observation, PlacementSpec
+from apps.cluster.services import balancing
 from apps.cluster.services.balancing import Choices
 from apps.processing import folders
 from apps.processing.models import Job, Placement
@@ -92,22 +94,36 @@ def free_slots(views: Iterable[NodeView]) -> int:
     return sum(max(0, view.slots - view.active) for view in views)
 
 
+def with_unplaced(views: Sequence[NodeView], alive: Iterable[Placement]) -> list[NodeView]:
+    """The views with each worker that the engine has not put anywhere yet counted on the emptiest node: it
+    will take a slot somewhere."""
+    counted = list(views)
+    for _ in [placement for placement in alive if not placement.node]:
+        free = [index for index, view in enumerate(counted) if view.active < view.slots]
+        if free:
+            index = min(free, key=lambda one: counted[one].active / counted[one].slots)
+            counted[index] = replace(counted[index], active=counted[index].active + 1)
+    return counted
+
+
 def place(job: Job, choices: Choices, engine: Engine, now: datetime) -> None:
     """One more worker for the job, on a node that the policy picks among those with a free slot; it is then
-    taken. Raises what the engine raises; then nothing was placed."""
+    taken. Where the engine chooses, that node only stands for the slot that will be. Raises what the engine
+    raises; then nothing was placed."""
     lost = Placement.objects.filter(job=job, state=State.LOST, finished__gt=now - _AVOID)
     avoided = set(lost.values_list("node", flat=True))
     node = choices.choose(job.policy, avoided)
+    name = "" if balancing.is_left_to_the_engine(job.policy) else node.name
     worker = f"{job.id}-{job.attempt}-{Placement.objects.filter(job=job).count() + 1}"
     try:
         with transaction.atomic():
-            placement = Placement.objects.create(job=job, worker=worker, node=node.name, created=now)
+            placement = Placement.objects.create(job=job, worker=worker, node=name, created=now)
     except IntegrityError:
         return  # another controller was first
     try:
-        engine.place(PlacementSpec(job_id=job.id, worker=worker, node=node.name))
+        engine.place(PlacementSpec(job_id=job.id, worker=worker, node=name))
     except Exception:
         placement.delete()
         raise
-    states.note(job, "worker_placed", worker, data={"node": node.name, "worker": worker})
+    states.note(job, "worker_placed", worker, data={"node": name, "worker": worker})
     choices.take(node.name)

@@ -46,7 +46,7 @@ class Turns:
         wants = self._wants()
         if not wants:
             return
-        self._views = node_views()
+        self._views = placing.with_unplaced(node_views(), self._alive)
         held = self._held()
         free = placing.free_slots(self._views)
         granted = schedule.grant(wants, held, free)

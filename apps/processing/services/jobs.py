@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.cluster.services.balancing import current_policy, policy_names
+from apps.cluster.services.balancing import current_policy, why_not
 from apps.drive import access as drive
 from apps.drive import locks
 from apps.drive.models import Folder
@@ -282,8 +282,8 @@ def _snapshot(folder: Folder) -> list[JobImage]:
 
 def _check_spread(request: JobRequest) -> None:
     fields = {}
-    if request.policy is not None and request.policy not in policy_names():
-        fields["policy"] = [f"must be one of {', '.join(policy_names())}"]
+    if request.policy is not None and (problem := why_not(request.policy)):
+        fields["policy"] = [problem]
     if not 0 <= request.parallelism <= MAX_PARALLELISM:
         fields["parallelism"] = [f"must be between 0 (as many nodes as are free) and {MAX_PARALLELISM}"]
     if fields:
