@@ -208,7 +208,7 @@ def test_policy_of_another_engine_is_not_offered_and_refused_in_words(settings, 
     ]
 
 
-def test_choice_is_left_to_the_engine_where_it_can_choose(settings):
+def test_choice_is_left_to_the_engine_where_it_can_choose(settings, db):
     settings.ENGINE = "kubernetes"
     assert balancing.is_left_to_the_engine("scheduler")
     assert check_policy(None) == []
