@@ -11,6 +11,7 @@ from tests.api_client import wait_until
 from tests.cluster.site import Site
 
 QUOTA = "drill"
+NO_IMAGE = "localhost:9/nobody-has-this:1"  # in a registry that refuses connections, and does so at once
 
 
 @contextmanager

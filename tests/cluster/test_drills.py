@@ -130,7 +130,7 @@ def test_quota_is_told_and_waited_for(site: Site, api: Api, forty: str):
 
 
 def test_image_that_cannot_be_pulled_is_told(site: Site, api: Api, forty: str):
-    with drills.controller_with(site, KUBE_IMAGE="pixelyard-test/nobody-has-this:1"):
+    with drills.controller_with(site, KUBE_IMAGE=drills.NO_IMAGE):
         job = submit(api, forty, seconds=0.05)
         wait_for_reason(api, job["id"], "image")
     finish(site, job["id"])
@@ -153,7 +153,7 @@ def test_api_server_is_away_for_half_a_minute(site: Site, api: Api, forty: str):
 
 
 def test_cancel_while_pending(site: Site, api: Api, forty: str):
-    with drills.controller_with(site, KUBE_IMAGE="pixelyard-test/nobody-has-this:1"):
+    with drills.controller_with(site, KUBE_IMAGE=drills.NO_IMAGE):
         job = submit(api, forty, seconds=0.05)
         wait_until(lambda: site.pods(job["id"]), 30, "its pods to be there, waiting")
         api.post(f"/jobs/{job['id']}/cancel", expect=200)
