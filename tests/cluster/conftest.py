@@ -3,6 +3,7 @@ left running."""
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A test that fails shows what the platform's processes said."""
+    report = yield
+    site = getattr(item, "funcargs", {}).get("site")
+    if report.failed and site:
+        report.sections.append(("the platform's output", site.output()))
+    return report
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Scripts]:
     try:
@@ -39,13 +50,16 @@ def cluster() -> Iterator[Scripts]:
 
 @pytest.fixture(scope="session")
 def site(cluster: Scripts) -> Iterator[Site]:
-    """One for all tests. What its processes said is in the output of the last test."""
+    """One for all tests."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     site = Site(cluster)
     try:
         site.start()
         yield site
-    finally:
+    except BaseException:
         sys.stdout.write(site.output())
+        raise
+    finally:
         site.stop()
 
 

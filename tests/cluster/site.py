@@ -38,6 +38,8 @@ CLAIM = "pixelyard-data"
 MANIFESTS = ROOT / "k8s" / "base"
 JOBS_NAMESPACE = "pixelyard-jobs"
 GROUP = "rbac.authorization.k8s.io"
+READY = "controller: ready"
+START_SECONDS = 120  # a busy machine takes its time to import Django
 TTL = 20  # seconds for which finished Jobs stay
 # That user, except that it may read what only this machine's user can: the Python that the tests run with.
 _AS_POD = (
@@ -214,6 +216,7 @@ class Site:
             "KUBE_IMAGE": self.image,
             "KUBE_TTL_SECONDS": str(TTL),
             "KUBE_PRIORITY_CLASS": "",
+            "KUBE_START_SECONDS": "20",
             "KUBE_WORKER_CPU": "500m",
             "KUBE_WORKER_MEMORY": "512Mi",
             **self._extra,
@@ -245,7 +248,7 @@ class Site:
                 return len([node for node in nodes if node["status"] == "ready"]) == len(self.ready_nodes())
             return False
 
-        wait_until(ready, 60, "web and controller to see the cluster's nodes", pause=0.2)
+        wait_until(ready, START_SECONDS, "web and controller to see the cluster's nodes", pause=0.2)
 
     # --- Processes ----------------------------------------------------------------------------------
 
@@ -275,7 +278,16 @@ class Site:
         return process
 
     def controller(self, name: str = "controller", **env: str) -> subprocess.Popen[bytes]:
-        return self.spawn(name, [sys.executable, "manage.py", "controller"], **env)
+        """Another one; it has said that it is ready."""
+        log = self.folder / f"{name}.log"
+        before = log.read_text().count(READY) if log.exists() else 0
+        process = self.spawn(name, [sys.executable, "manage.py", "controller"], **env)
+        wait_until(
+            lambda: process.poll() is not None or log.read_text().count(READY) > before,
+            START_SECONDS,
+            f"{name} to be ready",
+        )
+        return process
 
     def end(self, name: str, number: int = signal.SIGTERM) -> None:
         process = self._processes.pop(name)

@@ -37,7 +37,7 @@ def _nothing_goes_on(site: Site) -> Iterator[None]:
             api.wait_for_job(job["id"], 60)
 
 
-def finish(site: Site, job_id: str, seconds: float = 120) -> dict:
+def finish(site: Site, job_id: str, seconds: float = 240) -> dict:
     """The job succeeds, with every photo once and nothing left."""
     job = site.api().wait_for_job(job_id, seconds)
     assert job["status"] == "succeeded", (job["status"], job["reason"], site.output("controller*"))
@@ -56,7 +56,7 @@ def test_node_is_lost_in_mid_batch(site: Site, api: Api, forty: str):
     node = drills.node_of(site, drills.working_pod(site, job["id"]))
 
     with site.scripts.node_down(node):
-        ended = api.wait_for_job(job["id"], 120)
+        ended = api.wait_for_job(job["id"], 240)
 
     assert ended["status"] == "succeeded", ended
     assert_exactly_once(site, ended)
@@ -131,7 +131,7 @@ def test_quota_is_told_and_waited_for(site: Site, api: Api, forty: str):
 
 def test_image_that_cannot_be_pulled_is_told(site: Site, api: Api, forty: str):
     with drills.controller_with(site, KUBE_IMAGE=drills.NO_IMAGE):
-        job = submit(api, forty, seconds=0.05)
+        job = submit(api, forty, 1, seconds=0.05)
         wait_for_reason(api, job["id"], "image")
     finish(site, job["id"])
 
@@ -158,7 +158,7 @@ def test_cancel_while_pending(site: Site, api: Api, forty: str):
         wait_until(lambda: site.pods(job["id"]), 30, "its pods to be there, waiting")
         api.post(f"/jobs/{job['id']}/cancel", expect=200)
 
-        ended = api.wait_for_job(job["id"], 20)
+        ended = api.wait_for_job(job["id"], 60)
 
         assert (ended["status"], ended["done"]) == ("cancelled", 0)
         assert "ancelled" in ended["reason"]
@@ -170,7 +170,7 @@ def test_cancel_while_running(site: Site, api: Api, forty: str):
     some = wait_for_some(api, job["id"], 2)
     api.post(f"/jobs/{job['id']}/cancel", expect=200)
 
-    ended = api.wait_for_job(job["id"], 30)
+    ended = api.wait_for_job(job["id"], 60)
 
     assert ended["status"] == "cancelled"
     assert some["done"] <= ended["done"] < ended["total"]
@@ -210,7 +210,7 @@ def test_photo_that_needs_too_much_memory_fails_alone(site: Site, api: Api, fort
     }
     job = api.post("/jobs", json=body)
 
-    ended = api.wait_for_job(job["id"], 120)
+    ended = api.wait_for_job(job["id"], 240)
 
     assert ended["status"] == "succeeded", ended
     assert_exactly_once(site, ended, failed={greedy["name"]: "out_of_memory"})

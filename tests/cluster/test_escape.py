@@ -60,7 +60,7 @@ def job(site: Site, known: dict[str, str]) -> dict[str, Any]:
     api = site.api()
     folder = next(f["id"] for f in api.everything("/folders") if f["name"] == "Mine")
     job = submit(api, folder, 1, act="escape", known=known, seconds=1.0)
-    made = wait_until(lambda: site.jobs(job["id"]), 30, "the job's worker to be a Job", pause=0.05)
+    made = wait_until(lambda: site.jobs(job["id"]), 60, "the job's worker to be a Job", pause=0.05)
     ended = api.wait_for_job(job["id"])
     assert ended["status"] == "succeeded", ended
     return {**ended, "object": site.as_dict(made[0])}
@@ -94,7 +94,7 @@ def run_like(site: Site, job: dict[str, Any], known: dict[str, str], *, loose: b
     def ended() -> bool:
         return site.core.read_namespaced_pod(name, site.namespace).status.phase in {"Succeeded", "Failed"}
 
-    wait_until(ended, 60, f"pod {name} to end")
+    wait_until(ended, 120, f"pod {name} to end")
     log = site.core.read_namespaced_pod_log(name, site.namespace)
     site.core.delete_namespaced_pod(name, site.namespace, grace_period_seconds=0)
     found: dict[str, Any] = json.loads(log.strip().splitlines()[-1])

@@ -10,17 +10,17 @@ from typing import Any
 from tests.api_client import Api, wait_until
 from tests.cluster.site import Site
 
-LEAVE_SECONDS = 20
+LEAVE_SECONDS = 40
 
 
-def submit(api: Api, folder: str, count: int = 0, **params: Any) -> dict[str, Any]:
-    """A job of the tests' own processor, one photo after another on at most `count` workers (0: any)."""
+def submit(api: Api, folder: str, count: int = 3, **params: Any) -> dict[str, Any]:
+    """A job of the tests' own processor on at most `count` workers."""
     body = {"app": "prober", "folder": folder, "params": params, "parallelism": count}
     job: dict[str, Any] = api.post("/jobs", json=body)
     return job
 
 
-def wait_for_some(api: Api, job_id: str, done: int = 1, seconds: float = 60) -> dict[str, Any]:
+def wait_for_some(api: Api, job_id: str, done: int = 1, seconds: float = 120) -> dict[str, Any]:
     """Until the job is at work: `done` photos have a result, and not all."""
 
     def at_work() -> dict[str, Any] | None:
@@ -31,7 +31,7 @@ def wait_for_some(api: Api, job_id: str, done: int = 1, seconds: float = 60) -> 
     return wait_until(at_work, seconds, f"{done} photos of {job_id} to be done", pause=0.05)
 
 
-def wait_for_reason(api: Api, job_id: str, *words: str, seconds: float = 60) -> str:
+def wait_for_reason(api: Api, job_id: str, *words: str, seconds: float = 120) -> str:
     """Until the job's reason holds all these words."""
     last = ""
 
