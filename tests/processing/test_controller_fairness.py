@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from datetime import timedelta
-from threading import Event
+from threading import Event, Timer
+from time import monotonic
 
 import pytest
 from django.core.management import call_command
@@ -203,18 +204,30 @@ def test_the_folder_of_a_finished_job_goes_after_a_while(alice, submit, controll
     assert not folders.path_of(job.id).exists()
 
 
-def test_ticks_are_quick_while_a_job_is_young_and_slow_when_there_is_none(
+def test_ticks_are_quick_while_a_job_runs_and_slow_when_there_is_none(
     alice, submit, controller, engine, clock
 ):
     assert controller.tick() == loop.IDLE
     job = submit(alice, count=2)
-    assert controller.tick() == loop.YOUNG
-    clock.move(loop.YOUTH + 1)
     assert controller.tick() == loop.BUSY
     run_to_end(controller, engine, job)
     engine.work()
     controller.tick()
     assert controller.tick() == loop.IDLE
+
+
+def test_results_of_a_young_job_are_not_waited_for(alice, submit, controller, engine):
+    submit(alice, count=2)
+    controller.tick()
+    [worker, _] = engine.running()
+    controller.tick()
+    worker.work(1)
+    Timer(0.1, worker.work, [1]).start()
+
+    began = monotonic()
+    controller._wait(Event(), 20)  # by the clock of the tests, which stands still
+
+    assert 0.1 <= monotonic() - began < 5
 
 
 def test_it_runs_until_told_to_stop_and_frees_the_lease(controller, monkeypatch):

@@ -48,8 +48,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 200  # documents a pass: a transaction stays short
 PASSES = 5  # passes a tick: one job does not hold up the others
-ENOUGH = 32  # documents worth a pass of their own
-PATIENCE = 0.25  # seconds for which fewer wait for more: a pass costs as much as taking in a dozen
+ENOUGH = 32  # documents worth a pass of their own, towards a job's end
+PATIENCE = 0.5  # seconds for which fewer wait for more: a pass costs as much as taking in thirty
 
 
 @dataclass
@@ -73,18 +73,16 @@ class Ingest:
         self._last = float("-inf")
         self.drained = False  # everything that was in the folder at the last run has been taken in
 
-    def is_complete(self, job: Job) -> bool:
-        """Whether all that `job` lacks waits to be taken in. Cheap: to be asked often."""
-        return self._waiting(job) >= job.total - job.done
+    def is_ripe(self, job: Job) -> bool:
+        """Whether a pass' worth of documents waits: half of what the job lacks, so that passes are few and
+        little is left when the last photo is done; or all of it. Cheap: to be asked often."""
+        waiting = jobfolder.waiting_results(folders.path_of(job.id), self._offsets)
+        missing = job.total - job.done
+        return waiting >= min(missing, max(ENOUGH, missing // 2))
 
     def is_due(self, job: Job) -> bool:
         """Whether a pass is worth its cost now, while more is being written."""
-        if not self._counted or self._clock() - self._last >= PATIENCE:
-            return True
-        return self._waiting(job) >= min(ENOUGH, job.total - job.done)
-
-    def _waiting(self, job: Job) -> int:
-        return jobfolder.waiting_results(folders.path_of(job.id), self._offsets)
+        return not self._counted or self._clock() - self._last >= PATIENCE or self.is_ripe(job)
 
     def run(self, job: Job) -> int:
         """Take in what is new. How many documents were stored."""

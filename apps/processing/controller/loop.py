@@ -45,9 +45,10 @@ from marketplace.prepared import Prepared
 
 log = logging.getLogger(__name__)
 
-YOUNG, BUSY, IDLE = 0.1, 0.2, 1.0  # seconds between ticks: a young job; a running one; none
-YOUTH = 3.0
-PEEK = 0.02  # seconds between looks whether all results of a young job are there
+BUSY, IDLE = 0.2, 1.0  # seconds between ticks, with and without a running job
+YOUTH = 3.0  # seconds for which a job that has started is watched
+PEEK = 0.02  # seconds between looks whether results of a watched job are worth a tick
+FEW = 64  # photos left, with which a job is watched again
 _LONGEST_PAUSE = 30.0
 _DELAYED = "Delayed, tried again soon:"
 _LOOK, _PLACE = "look", "place"  # what may pause, each for itself
@@ -77,7 +78,7 @@ class Controller:
         self._now = now
         self._lease = Holder(clock=clock)
         self._ingests: dict[tuple[str, int], Ingest] = defaultdict(partial(Ingest, clock))
-        self._young: list[Job] = []
+        self._watched: list[Job] = []  # young ones, and those about to end
         self._pauses: dict[tuple[str, str], _Pause] = defaultdict(_Pause)
         self._chores = Chores(self._engine, clock=clock, now=now)
         self._deaf = False  # Redis is away: nobody can wake this loop
@@ -196,33 +197,36 @@ class Controller:
 
     def _pace(self, jobs: list[Job], alive: list[Placement], now: datetime) -> float:
         running = [job for job in jobs if job.status == Job.Status.RUNNING]
-        self._young = [job for job in running if job.started and (now - job.started).total_seconds() < YOUTH]
-        if self._young:
-            return YOUNG
+        young = [job for job in running if job.started and (now - job.started).total_seconds() < YOUTH]
+        self._watched = young + [job for job in running if job not in young and job.total - job.done <= FEW]
         return BUSY if running or alive else IDLE
 
-    def _is_any_complete(self) -> bool:
+    def _is_any_ripe(self) -> bool:
         return any(
-            self._ingests[job.id, job.attempt].is_complete(job)
-            for job in self._young
+            self._ingests[job.id, job.attempt].is_ripe(job)
+            for job in self._watched
             if (job.id, _LOOK) not in self._pauses
         )
 
     def _wait(self, stop: Event, seconds: float) -> None:
-        """Until somebody rings, a young job has all its results, or the time is over; without Redis, only the
-        last. A tick costs as much as some photos, a peek next to nothing."""
-        end = self._clock() + seconds
+        """Until somebody rings, results of a watched job are worth a tick, or the time is over; without
+        Redis, only the last. A tick costs as much as some photos, a peek next to nothing."""
         try:
-            while not bell().wait(min(seconds, PEEK) if self._young else seconds):
-                seconds = end - self._clock()
-                if not self._young or seconds < 0.005 or stop.is_set() or self._is_any_complete():
-                    break
+            if self._watched:
+                self._peek(stop, self._clock() + seconds)
+            else:
+                bell().wait(seconds)
             self._deaf = False
         except redis.RedisError as error:
             if not self._deaf:  # once an outage, not once a tick
                 log.warning("no wake-ups until Redis is back: %s", error)
             self._deaf = True
             stop.wait(seconds)
+
+    def _peek(self, stop: Event, end: float) -> None:
+        while not bell().has_rung() and not self._is_any_ripe() and self._clock() < end:
+            if stop.wait(PEEK):
+                break
 
 
 def _live_placements(jobs: list[Job]) -> dict[str, list[Placement]]:
