@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 
-from model_images.converter.architecture import Architecture, Built, Checkpoint
-from model_images.converter.architectures._classifiers import built, convolved, cropped
-from model_images.converter.architectures._loading import shape
+from model_images.converter.architectures._classifiers import convolved
+from model_images.converter.architectures._mobile import FIRST, MobileArchitecture, MobileNetwork
 
 # how much wider inside, side of the depthwise kernel, stride of the first, channels made, blocks (table 1)
 _STAGES = (
@@ -21,7 +18,6 @@ _STAGES = (
     (6, 5, 2, 192, 4),
     (6, 3, 1, 320, 1),
 )
-_FEATURES = 1280
 
 
 class SqueezeExcitation(nn.Module):
@@ -61,48 +57,21 @@ class MBConv(nn.Module):
         return result
 
 
-class EfficientNetB0(nn.Module):
-    """`(N, 3, h, w)` to logits `(N, classes)`."""
-
+class EfficientNetB0(MobileNetwork):
     def __init__(self, classes: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [convolved(3, 32, 3, 2, 1, nn.SiLU)]
-        given = 32
+        stages: list[nn.Module] = []
+        given = FIRST
         for wider, kernel, stride, made, count in _STAGES:
             blocks = []
             for index in range(count):
                 blocks.append(MBConv(given, made, kernel, 1 if index else stride, wider))
                 given = made
-            layers.append(nn.Sequential(*blocks))
-        layers.append(convolved(given, _FEATURES, 1, 1, 1, nn.SiLU))
-        self.features = nn.Sequential(*layers)
-        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(_FEATURES, classes))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = self.classifier(self.features(images).mean((2, 3)))
-        return result
+            stages.append(nn.Sequential(*blocks))
+        super().__init__(stages, given, nn.SiLU, classes)
 
 
-class EfficientNetB0Architecture(Architecture):
+class EfficientNetB0Architecture(MobileArchitecture):
     name = "efficientnet_b0"
     title = "EfficientNet-B0"
-    family = "classifier"
-
-    def matches(self, checkpoint: Checkpoint) -> bool:
-        state = checkpoint.state
-        return (
-            shape(state, "features.0.0.weight") == (32, 3, 3, 3)
-            and "features.1.0.block.0.0.weight" in state
-            and "classifier.1.weight" in state
-        )
-
-    def build(self, checkpoint: Checkpoint, labels: Sequence[str] | None) -> Built:
-        return built(
-            EfficientNetB0,
-            checkpoint,
-            labels,
-            last_layer="classifier.1",
-            name=self.name,
-            title=self.title,
-            meta=cropped(224, 256),
-        )
+    network = EfficientNetB0
+    mark = "features.1.0.block.0.0.weight"

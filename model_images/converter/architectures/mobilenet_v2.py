@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 
-from model_images.converter.architecture import Architecture, Built, Checkpoint
-from model_images.converter.architectures._classifiers import built, convolved, cropped
-from model_images.converter.architectures._loading import shape
+from model_images.converter.architectures._classifiers import convolved
+from model_images.converter.architectures._mobile import FIRST, MobileArchitecture, MobileNetwork
 
 # how much wider inside, channels made, blocks, stride of the first (table 2 of the paper)
 _STAGES = (
@@ -21,7 +18,6 @@ _STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-_FEATURES = 1280
 
 
 class InvertedResidual(nn.Module):
@@ -46,46 +42,19 @@ class InvertedResidual(nn.Module):
         return result
 
 
-class MobileNetV2(nn.Module):
-    """`(N, 3, h, w)` to logits `(N, classes)`."""
-
+class MobileNetV2(MobileNetwork):
     def __init__(self, classes: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [convolved(3, 32, 3, 2, 1, nn.ReLU6)]
-        given = 32
+        blocks: list[nn.Module] = []
+        given = FIRST
         for wider, made, count, stride in _STAGES:
             for index in range(count):
-                layers.append(InvertedResidual(given, made, 1 if index else stride, wider))
+                blocks.append(InvertedResidual(given, made, 1 if index else stride, wider))
                 given = made
-        layers.append(convolved(given, _FEATURES, 1, 1, 1, nn.ReLU6))
-        self.features = nn.Sequential(*layers)
-        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(_FEATURES, classes))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = self.classifier(self.features(images).mean((2, 3)))
-        return result
+        super().__init__(blocks, given, nn.ReLU6, classes)
 
 
-class MobileNetV2Architecture(Architecture):
+class MobileNetV2Architecture(MobileArchitecture):
     name = "mobilenet_v2"
     title = "MobileNetV2"
-    family = "classifier"
-
-    def matches(self, checkpoint: Checkpoint) -> bool:
-        state = checkpoint.state
-        return (
-            shape(state, "features.0.0.weight") == (32, 3, 3, 3)
-            and "features.1.conv.0.0.weight" in state
-            and "classifier.1.weight" in state
-        )
-
-    def build(self, checkpoint: Checkpoint, labels: Sequence[str] | None) -> Built:
-        return built(
-            MobileNetV2,
-            checkpoint,
-            labels,
-            last_layer="classifier.1",
-            name=self.name,
-            title=self.title,
-            meta=cropped(224, 256),
-        )
+    network = MobileNetV2
+    mark = "features.1.conv.0.0.weight"
