@@ -25,6 +25,10 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from apps.cluster.endpoints import send_preview
+from apps.cluster.engines import EngineError
+from apps.cluster.kube import rights
+from apps.cluster.kube.api import Api, NoCluster
+from apps.cluster.kube.client import Client
 from marketplace import site_checks
 from marketplace.api import ApiError
 from marketplace.site_checks import Problem
@@ -61,10 +65,25 @@ def findings() -> Iterator[Finding]:
     yield _plain("controller", site_checks.controller, "at work", "start manage.py controller")
     start = "start python -m model_images.runtime node"
     if settings.ENGINE == "kubernetes":
+        yield _cluster(Client(settings.KUBE_NAMESPACE))
         start = "kubectl get nodes, and the controller's log"
     yield _plain("nodes", site_checks.nodes, "alive", start)
     yield from _libraries()
     yield _preview()
+
+
+def _cluster(api: Api) -> Finding:
+    """The API server, and what this process may do there. Only the controller has to do with it."""
+    try:
+        version, lacking = api.version(), rights.missing(api)
+    except NoCluster as error:
+        return Finding("cluster", "warn", f"not judged: {error}. The controller needs it, pages don't")
+    except EngineError as error:
+        return Finding("cluster", "fail", f"{error} – check KUBECONFIG, the network and the API server")
+    if lacking:
+        text = f"Kubernetes {version}; no right in {api.namespace} to {', '.join(lacking)}"
+        return Finding("cluster", "fail", f"{text} – apply k8s/base, or ask whoever runs the cluster")
+    return Finding("cluster", "ok", f"Kubernetes {version}; all rights in {api.namespace} are there")
 
 
 def _libraries() -> Iterator[Finding]:

@@ -13,6 +13,10 @@ from apps.cluster.engines.base import EngineError
 Thing = dict[str, Any]
 
 
+class NoCluster(EngineError):
+    """Nothing says where a cluster is, or the client library is missing."""
+
+
 class Unreachable(EngineError):
     """No answer, or none in time. What was asked may have been done all the same."""
 

@@ -12,7 +12,16 @@ from functools import cached_property
 from typing import Any
 
 from apps.cluster.engines.base import EngineError
-from apps.cluster.kube.api import AlreadyThere, Expired, Listing, NotThere, Refused, Thing, Unreachable
+from apps.cluster.kube.api import (
+    AlreadyThere,
+    Expired,
+    Listing,
+    NoCluster,
+    NotThere,
+    Refused,
+    Thing,
+    Unreachable,
+)
 
 CONNECT, ANSWER = 2, 10  # seconds
 _GROUPS = {"jobs": "batch", "deployments": "apps", "deployments/scale": "apps"}
@@ -127,7 +136,7 @@ class Client:
             from kubernetes import client
         except ImportError as error:
             text = "ENGINE=kubernetes needs the official client: install the extra `kubernetes`"
-            raise EngineError(f"{text} (pip install 'kubernetes>=31')") from error
+            raise NoCluster(f"{text} (pip install 'kubernetes>=31')") from error
         return client
 
     @cached_property
@@ -149,7 +158,7 @@ class Client:
                 config.load_kube_config(client_configuration=where)
         except (config.ConfigException, OSError) as error:
             text = "no cluster is configured: run in a pod with a service account, or set KUBECONFIG"
-            raise EngineError(f"{text} ({error})") from error
+            raise NoCluster(f"{text} ({error})") from error
         where.retries = False
         return library.ApiClient(where)
 
