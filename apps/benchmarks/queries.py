@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import mode
 from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
@@ -10,6 +11,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from apps.benchmarks.config import Config
 from apps.benchmarks.models import BenchmarkCell, BenchmarkRun
 from apps.benchmarks.services.leases import ACTIVE
+from apps.cluster.models import Node
 from loadbalancer.workload import NodeSpec
 from marketplace.ids import is_id
 
@@ -45,6 +47,19 @@ def runs_with_cells(ids: Sequence[str]) -> list[BenchmarkRun]:
     found = BenchmarkRun.objects.filter(pk__in=[one for one in ids if is_id(one)]).select_related("owner")
     by_id = {run.pk: run for run in found.prefetch_related(Prefetch("cells", cells, to_attr="measured"))}
     return [by_id[one] for one in ids if one in by_id]
+
+
+def speeds_here() -> tuple[str, int] | None:
+    """This installation's nodes as one writes them, `1.4:1`, and the slots most of them have; None without
+    nodes, or with too many to write down."""
+    rows = list(
+        Node.objects.filter(state=Node.State.READY).order_by("name").values_list("speed", "slots")[:31]
+    )
+    if not 0 < len(rows) <= 30:
+        return None
+    slowest = min(max(speed, 0.1) for speed, _ in rows)
+    speeds = [f"{max(speed, 0.1) / slowest:.1f}".removesuffix(".0") for speed, _ in rows]
+    return ":".join(speeds), min(16, max(1, mode(slots for _, slots in rows)))
 
 
 def nodes_of(run: BenchmarkRun) -> tuple[NodeSpec, ...]:

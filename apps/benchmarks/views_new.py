@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.benchmarks import access, estimates, forms
+from apps.benchmarks import access, estimates, forms, queries
 from apps.benchmarks.config import OPEN, checked
 from apps.benchmarks.engines import ENGINES, EngineError
 from apps.benchmarks.services import runs, whatif
@@ -63,6 +63,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "values": values,
         "errors": {},
+        "nodes_help": "4:2:1, or 8x1 for eight equal ones." if request.GET else "The nodes there are now.",
         "arrivals": forms.ARRIVALS,
         "sizes": forms.sizes(),
         "goals": whatif.GOALS.items(),
@@ -91,7 +92,11 @@ def _key(nonce: str, values: dict[str, Any]) -> str:
 
 
 def _question(query: QueryDict) -> dict[str, Any]:
+    """What is asked, or the nodes that there are to begin with."""
     values: dict[str, Any] = vars(whatif.Question()).copy()
+    here = None if query else queries.speeds_here()
+    if here:
+        values["nodes"], values["slots"] = here
     return values | {name: query[name][:200] for name in values if query.get(name)}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.cache import cache
 
@@ -9,6 +11,7 @@ from apps.benchmarks.services import whatif
 from apps.benchmarks.whatif_words import said, whatif_plots
 from loadbalancer import registry
 from marketplace.api import ApiError
+from tests.cluster_app.factories import make_node
 
 pytestmark = pytest.mark.django_db
 
@@ -161,6 +164,18 @@ def test_page_keeps_a_wrong_question_and_answers_htmx_with_the_part(alice_web):
     assert page.status_code == 422
     assert page.content.decode().count('aria-invalid="true"') == 2
     assert part.content.decode().lstrip().startswith('<section id="answer"')
+
+
+def test_form_begins_with_the_nodes_that_there_are(alice_web):
+    assert 'value="2:1"' in alice_web.get("/benchmarks/what-if/").content.decode()
+    make_node("node-1", speed=84.0, slots=4)
+    make_node("node-2", speed=60.0, slots=4)
+    make_node("node-3", speed=90.0, state="lost")
+
+    html = alice_web.get("/benchmarks/what-if/").content.decode()
+
+    assert 'value="1.4:1"' in html
+    assert re.search(r'name="slots"[^>]* value="4"', html)
 
 
 def test_no_simulation_is_loaded_with_the_web():
