@@ -25,7 +25,7 @@ from apps.cluster.engines.base import EngineError, Observation, PlacementSpec
 from apps.cluster.engines.podverdict import Cluster, Limits, judge
 from apps.cluster.engines.verdict import Handed
 from apps.cluster.kube import builders, nodes, seen
-from apps.cluster.kube.api import AlreadyThere, Api, NotThere
+from apps.cluster.kube.api import AlreadyThere, Api, NotThere, Unreachable
 from apps.cluster.kube.client import Client
 from apps.cluster.kube.mirror import RELIST, Mirror, Sight
 from apps.cluster.kube.nodes import NodeFacts
@@ -66,6 +66,7 @@ class KubernetesEngine:
             self._nodes.run(self._facts(sight), self._clock())
 
     def place(self, spec: PlacementSpec) -> None:
+        self._check_answers()
         job = Job.objects.filter(id=spec.job_id).first()
         if job is None:
             raise EngineError(f"job {spec.job_id} is gone")
@@ -97,8 +98,8 @@ class KubernetesEngine:
         which asks for this too, has no right to delete anything: the controller does it.)"""
         folder = self._folder(job_id)
         jobfolder.request_stop(folder)
-        if not self._mirror.started:
-            return
+        if not self._mirror.started or self._mirror.look().away:
+            return  # `sweep` does the rest when the server is back
         beating = {beat.worker for beat in jobfolder.read_workers(folder)}
         for worker, one in self._objects(self._mirror.look()).get(job_id, {}).items():
             if worker not in beating and one.phase in {"no pod", "waiting"}:
@@ -113,6 +114,7 @@ class KubernetesEngine:
     def sweep(self) -> None:
         """Delete Jobs whose placement has ended (those that ended by themselves a while later, for their
         logs), and anchors of jobs that have neither."""
+        self._check_answers()
         jobs = self._api.list("jobs", builders.BATCH)
         anchors = self._api.list("configmaps", builders.BATCH)
         pods = self._api.list("pods", builders.BATCH)
@@ -129,6 +131,13 @@ class KubernetesEngine:
         self._sweep_anchors(anchors.items, {one.job for one in objects.values()})
         self._placed = {worker: when for worker, when in self._placed.items() if worker in live}
         self._ended &= {one.uid for one in objects.values()}
+
+    def _check_answers(self) -> None:
+        """Who asks a server that does not answer waits for it, and so would all jobs. The mirror's threads
+        find out when it is back."""
+        sight = self._mirror.look() if self._mirror.started else None
+        if sight and sight.away:
+            raise Unreachable(sight.error)
 
     def _sweep_anchors(self, anchors: list[dict], busy: set[str]) -> None:
         named = {builders.job_of(anchor): anchor for anchor in anchors}

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from apps.cluster.engines.base import EngineError
-from apps.cluster.kube.api import Api, Expired, Thing
+from apps.cluster.kube.api import Api, Expired, Thing, Unreachable
 from apps.cluster.kube.builders import BATCH
 
 RELIST = 5  # seconds
@@ -39,6 +39,7 @@ class Sight:
     pods: tuple[Thing, ...] = ()
     warnings: tuple[Thing, ...] = ()
     error: str = ""
+    away: bool = False  # it was that the server did not answer
     number: int = 0  # grows with every change
 
 
@@ -47,6 +48,7 @@ class _Part:
     items: tuple[Thing, ...] = ()
     time: float = 0.0
     error: str = ""
+    away: bool = False
     version: str = ""
 
 
@@ -105,12 +107,13 @@ class Mirror:
         except EngineError as error:
             if not part.error:
                 log.warning("%s can't be listed: %s", kind, error)
-            part.error = str(error)
+            part.error, part.away = str(error), isinstance(error, Unreachable)
             self._publish()
             return False
         if part.error:
             log.info("%s can be listed again", kind)
-        part.items, part.version, part.time, part.error = tuple(found.items), found.version, asked, ""
+        part.items, part.version, part.time = tuple(found.items), found.version, asked
+        part.error, part.away = "", False
         self._publish()
         return True
 
@@ -126,6 +129,7 @@ class Mirror:
                 pods=parts["pods"].items,
                 warnings=parts["events"].items,
                 error=next((parts[kind].error for kind in KINDS if parts[kind].error), ""),
+                away=any(parts[kind].away for kind in KINDS),
                 number=self._number,
             )
 
