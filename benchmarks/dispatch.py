@@ -192,7 +192,7 @@ def _parts(world: World, job: Mapping[str, Any], start: float, shown: float) -> 
     # A fork has imported everything before it is born, and a watch may be told late.
     for at in range(1, len(times)):
         times[at] = max(times[at], times[at - 1])
-    return {name: after - before for name, before, after in zip(PARTS, times, times[1:], strict=True)}
+    return {name: after - before for name, before, after in zip(PARTS, times[:-1], times[1:], strict=True)}
 
 
 def _row(engine: str, size: int, jobs: Sequence[Ran], loops: Sequence[float]) -> dict[str, Any]:

@@ -201,11 +201,13 @@ class Site:
         url = f"redis://:{self._redis_password}@127.0.0.1:{self._redis_port}/0"
         kept = plan.Kept(secrets.token_hex(24), secrets.token_hex(24), url)
         inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TZ"}}
-        named = set(plan.platform_env(self._options, kept)) - set(os.environ)
         told = plan.platform_env(self._options, kept)
+        ours = {name: value for name, value in told.items() if os.environ.get(name) != value}
         return {
             **inherited,
-            **{name: told[name] for name in named | {"DATA_DIR", "DJANGO_SETTINGS_MODULE"}},
+            **ours,
+            **plan.QUIET,
+            "DJANGO_SETTINGS_MODULE": "marketplace.settings",
             "HOME": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
             "EXTRA_PROCESSORS": images.PROBE_FAMILY,
