@@ -82,6 +82,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         error = invalid("malformed", "The request has too many fields or files.")
     if not isinstance(error, exceptions.APIException):
         return None
+    if getattr(error, "code", "") == "waking_up":
+        context["request"]._request.is_waking = True  # for the log
     headers = {}
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = error.auth_header

@@ -254,7 +254,8 @@ class Site:
 
     # --- Processes ----------------------------------------------------------------------------------
 
-    def step(self, command: list[str]) -> None:
+    def step(self, command: list[str]) -> str:
+        """What it prints."""
         done = subprocess.run(
             [*_AS_POD, *command],
             cwd=self.source,
@@ -265,6 +266,7 @@ class Site:
             check=False,
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def spawn(self, name: str, command: list[str], **env: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:

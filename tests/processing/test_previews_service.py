@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from apps.drive.models import Image
 from apps.drive.storage import blob_path, incoming_dir
 from apps.processing.negotiation import preferred
 from apps.processing.services import previews
+from marketplace import logs
 from marketplace.api import ApiError, too_many
 
 PNG = {"Content-Type": "image/png", "Server-Timing": "a;dur=1"}
@@ -101,6 +103,19 @@ def test_servers_are_asked_for_by_the_family_of_the_app(alice_api, server, apps)
     alice_api.post(URL.format("bw"), {"file": upload()}, format="multipart")
 
     assert server.families == ["filters"]
+
+
+def test_servers_that_wake_up_are_told_with_a_time_and_are_no_error_in_the_log(alice_api, server, rf):
+    server.error = ApiError(503, "waking_up", "They were asleep and are waking up.", retry_after=2)
+
+    response = alice_api.post(URL.format("bw"), {"file": upload()}, format="multipart")
+
+    assert (error(response), response["Retry-After"]) == ((503, "waking_up"), "2")
+    record = logging.LogRecord("django.request", logging.ERROR, "", 1, "Service Unavailable", None, None)
+    record.request, record.status_code = response.wsgi_request, 503
+    assert logs.NotReadyz().filter(record) is False
+    record.request = rf.get(URL.format("bw"))
+    assert logs.NotReadyz().filter(record) is True
 
 
 def test_folders_in_options_become_files(alice, alice_api, photos, server):
