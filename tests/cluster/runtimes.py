@@ -70,9 +70,7 @@ class PreviewSite(Site):
             resources=Resources("1", "1Gi"),
             cpu_request="50m",
         )
-        deployment = builders_runtime.deployment(spec)
-        deployment["spec"]["replicas"] = 0
-        self.apps.create_namespaced_deployment(self.namespace, deployment)
+        self.apps.create_namespaced_deployment(self.namespace, builders_runtime.deployment(spec))
         if not image:
             self.core.create_namespaced_service(self.namespace, builders_runtime.service(spec))
 

@@ -35,10 +35,12 @@ def family_of(thing: dict[str, Any]) -> str:
 
 
 def deployment(spec: RuntimeSpec) -> dict[str, Any]:
-    """Without `replicas`: how many there are is the controller's and the autoscaler's word, and applying the
-    manifest again must not take it back."""
+    """Asleep: how many there are is the controller's and the autoscaler's word. The controller makes the
+    folders that pods mount before it wakes the first; a pod that came before them would find folders that its
+    node had made, as root."""
     return _object("apps/v1", "Deployment", spec) | {
         "spec": {
+            "replicas": 0,
             "selector": {"matchLabels": _match(spec.family)},
             "revisionHistoryLimit": 3,
             "strategy": {
