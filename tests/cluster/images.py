@@ -48,7 +48,7 @@ def ensure(scripts: Scripts, core: CoreV1Api, project: Path, families: Sequence[
             try:
                 scripts.run("load", name)
             except RuntimeError:  # not built yet
-                build = [name, str(_dockerfile(project, family)), str(project), *_pip_volumes()]
+                build = [name, str(_dockerfile(project, family)), str(project), *pip_volumes()]
                 scripts.run("image", *build, seconds=600)
     return f"{_NAME}/{{family}}:{tag}"
 
@@ -62,7 +62,7 @@ def _dockerfile(project: Path, family: str) -> Path:
     return file
 
 
-def _pip_volumes() -> list[str]:
+def pip_volumes() -> list[str]:
     """Where this machine's configuration of pip names a file of constraints, a build must see that, too."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False

@@ -16,9 +16,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tests.cluster.scripts import ROOT, NoCluster, Scripts
-
 from tests.cluster import images
+from tests.cluster.scripts import ROOT, NoCluster, Scripts
 from tests.k8s import kustomize
 
 OVERLAY = "test-cluster"

@@ -14,10 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from tests.cluster.scripts import Scripts
 
 from tests.api_client import wait_until
 from tests.cluster.installation import URL, Installation
+from tests.cluster.scripts import Scripts
 from tests.e2e.conftest import browser_type_launch_args  # noqa: F401 - a fixture: which browser
 from tests.kill.photos import photo
 
@@ -36,9 +36,14 @@ def installation(cluster: Scripts) -> Iterator[Installation]:
         installation.stop()
 
 
+@pytest.fixture(scope="session")
+def base_url() -> str:
+    return URL
+
+
 @pytest.fixture
 def page(installation: Installation, new_context) -> Page:
-    context = new_context(base_url=URL, viewport={"width": 1280, "height": 800})
+    context = new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(SLOW)
     return context.new_page()
 

@@ -93,6 +93,13 @@ def test_both_namespaces_enforce_the_level(built: list[Thing]) -> None:
         assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
+def test_every_object_can_be_found_by_its_label(built: list[Thing]) -> None:
+    for thing in built:
+        assert thing["metadata"]["labels"]["app.kubernetes.io/part-of"] == "pixelyard", thing["metadata"][
+            "name"
+        ]
+
+
 def test_objects_lie_in_one_of_the_two_namespaces(built: list[Thing]) -> None:
     whole = {"Namespace", "ClusterRole", "ClusterRoleBinding", "PriorityClass", "PersistentVolume"}
     for thing in built:
