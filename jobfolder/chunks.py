@@ -52,28 +52,42 @@ def plan_chunks(
     parallelism: int = 1,
     target_seconds: float = 1.5,
 ) -> list[Chunk]:
-    """Cut `items`, in order, into chunks of about `target_seconds` of work, fewer where that would leave
-    one of `parallelism` workers with nothing to do. The last tenth (at most 16 photos a worker) goes one
-    photo a chunk, so that all workers finish together. `seconds`: guessed work of a photo."""
+    """Cut `items` into chunks of about `target_seconds` of work, less as less is left to do, so that
+    `parallelism` workers finish together, however unequal they are.
+
+    Photos of much work come first, those of like work (within a power of two) in order: one that a slow
+    worker begins at the end would keep all others waiting. A chunk is at most half of a worker's share of
+    what is left. The last tenth (at most 16 photos a worker) goes one photo a chunk. `seconds`: guessed
+    work of a photo.
+    """
     cost = seconds if callable(seconds) else lambda _: seconds
     parallelism = max(1, parallelism)
+    items = sorted(items, key=lambda item: -_magnitude(cost(item)))
     tail = min(len(items) // 10, _TAIL_PER_WORKER * parallelism)
     body, singles = items[: len(items) - tail], items[len(items) - tail :]
-    total = sum(cost(item) for item in items)
-    most = min(target_seconds, max(_LEAST_SECONDS, total / (2 * parallelism)))
+    total = left = sum(cost(item) for item in items)
     longest = math.ceil(len(items) / parallelism)
 
     groups: list[list[ChunkImage]] = []
     spent = math.inf
+    most = 0.0
     for item in body:
         if spent + cost(item) > most + 1e-9 or len(groups[-1]) >= longest:
             groups.append([])
             spent = 0.0
+            share = left if parallelism > 1 else total  # one worker finishes with itself
+            most = min(target_seconds, max(_LEAST_SECONDS, share / (2 * parallelism)))
         groups[-1].append(item)
         spent += cost(item)
+        left -= cost(item)
     groups += [[item] for item in singles]
     digits = max(4, len(str(len(groups))))
     return [Chunk(f"{attempt}-{number:0{digits}}", tuple(group)) for number, group in enumerate(groups, 1)]
+
+
+def _magnitude(seconds: float) -> int:
+    """The power of two that the work lies above; what takes no time comes last."""
+    return math.frexp(seconds)[1] if seconds > 0 else -10_000
 
 
 def add_chunks(job_dir: Path, chunks: Iterable[Chunk]) -> int:

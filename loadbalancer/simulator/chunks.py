@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from math import ceil, inf
+from math import ceil, frexp, inf
 
 from loadbalancer.workload import Task, Trace
 
@@ -24,12 +24,14 @@ def cut(trace: Trace, target_seconds: float, lanes: int) -> list[Piece]:
 
 
 def _job(tasks: list[Task], target_seconds: float, lanes: int) -> list[Piece]:
-    """About `target_seconds` of work each, less where that would leave a lane with nothing to do; the last
+    """About `target_seconds` of work each, less as less is left to do, much work first; the last
     tenth singly, so that all lanes end together. The platform guesses an image's work from its pixels; here
     it is known."""
+    tasks = sorted(tasks, key=lambda task: -frexp(task.work)[1])
     tail = min(len(tasks) // 10, _TAIL_PER_LANE * lanes)
     body = tasks[: len(tasks) - tail]
-    most = min(target_seconds, max(_LEAST_SECONDS, sum(task.work for task in tasks) / (2 * lanes)))
+    total = left = sum(task.work for task in tasks)
+    most = 0.0
     longest = ceil(len(tasks) / lanes)
     groups: list[list[Task]] = []
     spent = inf
@@ -37,6 +39,9 @@ def _job(tasks: list[Task], target_seconds: float, lanes: int) -> list[Piece]:
         if spent + task.work > most + 1e-9 or len(groups[-1]) >= longest:
             groups.append([])
             spent = 0.0
+            share = left if lanes > 1 else total  # one lane ends with itself
+            most = min(target_seconds, max(_LEAST_SECONDS, share / (2 * lanes)))
         groups[-1].append(task)
         spent += task.work
+        left -= task.work
     return [tuple(group) for group in groups] + [(task,) for task in tasks[len(tasks) - tail :]]

@@ -41,14 +41,20 @@ def test_plan_keeps_every_image_once_in_order(count, seconds, parallelism, attem
         assert len(chunk.images) == 1 or len(chunk.images) * seconds <= 1.5 + 1e-9
 
 
-def test_plan_aims_at_the_target_and_ends_with_single_images():
+def test_plan_aims_at_the_target_cuts_smaller_towards_the_end_and_ends_with_single_images():
     sizes = [len(chunk.images) for chunk in plan_chunks(images(100), 0.1, parallelism=2)]
 
-    assert sizes == [15] * 6 + [1] * 10
+    assert sizes[:3] == [15] * 3  # 1.5 s
+    assert sizes[3:-10] == [13, 10, 8, 6, 4, 3, 1]  # a quarter of what is left
+    assert sizes[-10:] == [1] * 10
+
+
+def test_plan_for_one_worker_only_aims_at_the_target():
+    assert [len(chunk.images) for chunk in plan_chunks(images(50), 0.1)] == [15, 15, 15, *[1] * 5]
 
 
 def test_plan_splits_a_small_job_among_its_workers():
-    assert [len(c.images) for c in plan_chunks(images(8), 0.2, parallelism=2)] == [2, 2, 2, 2]
+    assert [len(c.images) for c in plan_chunks(images(8), 0.2, parallelism=2)] == [2, *[1] * 6]
     assert len(plan_chunks(images(8), 0.001)) == 1
 
 
@@ -56,15 +62,26 @@ def test_plan_weighs_images():
     def cost(image: ChunkImage) -> float:
         return 1.5 if image.position % 3 == 0 else 0.1
 
-    sizes = [len(chunk.images) for chunk in plan_chunks(images(9), cost)]
+    planned = plan_chunks(images(9), cost)
 
-    assert sizes == [1, 2, 1, 2, 1, 2]
+    assert [len(chunk.images) for chunk in planned] == [1, 1, 1, 6]
+    positions = [image.position for chunk in planned for image in chunk.images]
+    assert positions == [0, 3, 6, 1, 2, 4, 5, 7, 8]  # much work first, like work in order
+
+
+def test_plan_keeps_the_order_of_like_images():
+    def cost(image: ChunkImage) -> float:
+        return 0.5 + image.position % 5 / 10  # all between a half and one
+
+    planned = plan_chunks(images(40), cost, parallelism=3)
+
+    assert [image.position for chunk in planned for image in chunk.images] == list(range(40))
 
 
 def test_plan_limits_the_tail_of_a_large_job():
     planned = plan_chunks(images(1000), 0.1, parallelism=2)
 
-    assert [len(chunk.images) for chunk in planned[-33:]] == [8] + [1] * 32
+    assert [len(chunk.images) for chunk in planned[-33:]] == [10] + [1] * 32
 
 
 # --- Claiming -----------------------------------------------------------------------------------
