@@ -12,6 +12,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.cluster.services.balancing import policy_names
 from loadbalancer import registry
 from loadbalancer.workload import SIZES, NodeSpec, Outage, Trace, folder, node_mix, open_loop, rate_for
 from marketplace.api import Fields, invalid
@@ -179,12 +180,14 @@ def checked(data: Mapping[str, Any], *, real: bool = False) -> Config:
             wrong = nodes_wrong(data.get("nodes")) | wrong
         raise invalid("invalid", "This can't be compared. Nothing was started.", wrong)
     values = dict(form.validated_data)
-    values["policies"] = tuple(dict.fromkeys(values.get("policies") or registry.names()))
+    values["policies"] = tuple(dict.fromkeys(values.get("policies") or policy_names()))
     if values["arrivals"] == FOLDER:
         values["jobs"] = 1
     config = Config(**values)
     wrong = {} if real else nodes_wrong(config.nodes)
     wrong |= _size_wrong(config)
+    if real and (foreign := [name for name in config.policies if name not in policy_names()]):
+        wrong["policies"] = [f"{', '.join(foreign)} is not for this engine; leave it out"]
     if real and config.fault != NONE:
         wrong["fault"] = ["a real run kills no node; choose none"]
     if wrong:

@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from apps.benchmarks.config import DIES, FOLDER, NONE, OPEN, Config
 from apps.benchmarks.models import BenchmarkRun
-from loadbalancer import registry
+from apps.cluster.services.balancing import policy_names
 from loadbalancer.workload import SIZES
 
 _TEXTS = ("nodes", "slots", "arrivals", "jobs", "images", "load", "sizes", "mean", "cold", "chunk", "fault")
@@ -64,7 +64,7 @@ def sizes() -> list[tuple[str, str]]:
 def initial(query: QueryDict, earlier: BenchmarkRun | None = None) -> dict[str, Any]:
     """What the empty form shows: an earlier run's values, or a preset's, or the defaults."""
     preset = next((one for one in PRESETS if one.name == query.get("preset")), None)
-    values = Config(policies=registry.names(), jobs=500).to_json()
+    values = Config(policies=policy_names(), jobs=500).to_json()
     values |= earlier.config if earlier else preset.config if preset else {}
     kind = query.get("kind") or (earlier.kind if earlier else "simulated")
     values |= {"kind": kind, "title": "", "preset": preset.name if preset else ""}

@@ -8,6 +8,7 @@ import pytest
 
 from apps.benchmarks.models import BenchmarkRun
 from apps.benchmarks.services import cells
+from apps.cluster.services.balancing import policy_names
 from loadbalancer import registry
 from tests.benchmarks.conftest import finish
 
@@ -249,7 +250,10 @@ def test_unknown_run_is_not_there(staff_web, path):
     assert staff_web.get(f"/benchmarks/{path}").status_code == 404
 
 
-def test_every_policy_can_be_ticked(staff_web):
+def test_every_policy_can_be_ticked_and_those_of_this_engine_are(staff_web):
     html = staff_web.get("/benchmarks/new/").content.decode()
 
-    assert re.findall(r'name="policies" value="(\w+)" checked', html) == list(registry.names())
+    assert re.findall(r'name="policies" value="(\w+)"', html) == list(registry.names())
+    ticked = re.findall(r'name="policies" value="(\w+)" checked', html)
+    assert ticked == list(policy_names())
+    assert "scheduler" not in ticked

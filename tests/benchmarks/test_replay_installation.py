@@ -69,6 +69,15 @@ def test_it_waits_while_people_have_jobs(staff, alice, real_engine):
     assert (run.done, run.reason) == (1, "")
 
 
+def test_policy_of_another_engine_is_refused(staff_api, nodes):
+    config = CONFIG | {"policies": ["pull", "scheduler"]}
+
+    answer = staff_api.post("/api/v1/benchmarks", {"kind": "real", "config": config}, format="json")
+
+    assert answer.status_code == 422
+    assert "scheduler" in answer.json()["error"]["fields"]["policies"][0]
+
+
 def test_too_much_for_a_task_is_refused_with_what_to_do(staff_api, nodes):
     answer = staff_api.post(
         "/api/v1/benchmarks",

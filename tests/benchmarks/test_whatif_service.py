@@ -9,7 +9,7 @@ from django.core.cache import cache
 
 from apps.benchmarks.services import whatif
 from apps.benchmarks.whatif_words import said, whatif_plots
-from loadbalancer import registry
+from apps.cluster.services.balancing import policy_names
 from marketplace.api import ApiError
 from tests.cluster_app.factories import make_node
 
@@ -29,7 +29,7 @@ def test_equal_images_on_equal_nodes_have_an_answer_on_paper(alice):
     assert (found.enough, found.enough_seconds) == (6, pytest.approx(10))
     assert dict(found.curve)[6] == pytest.approx(10)
     assert answer(alice, nodes="1:1", sizes="equal", minutes=9 / 60).enough == 7
-    assert {row.policy for row in found.rows} == set(registry.names())
+    assert {row.policy for row in found.rows} == set(policy_names())
 
 
 def test_pull_wins_on_unequal_nodes_and_words_say_so(alice):

@@ -18,7 +18,7 @@ from rest_framework import serializers
 
 from apps.accounts.models import User
 from apps.benchmarks.config import FOLDER, OPEN, Config, Known, nodes_wrong, texts_of
-from loadbalancer import registry
+from apps.cluster.services.balancing import policy_names
 from loadbalancer.report.comparison import Row, Run, rows
 from loadbalancer.report.measures import Measures, lower_bound
 from loadbalancer.workload import SIZES, NodeSpec
@@ -169,7 +169,7 @@ def _tried(
         for pick in (max, min):
             one = pick(nodes, key=lambda node: node.capacity)
             alone += [answer.measures.makespan for answer in whatif.best_policies(trace, [one], ["pull"])]
-        for answer in whatif.best_policies(trace, nodes, registry.names(), goal=goal, seed=seed):
+        for answer in whatif.best_policies(trace, nodes, policy_names(), goal=goal, seed=seed):
             runs.append(Run("what if", answer.policy, seed, answer.measures, *alone))
     return runs, bounds
 
