@@ -224,7 +224,7 @@ def test_what_keeps_pods_from_starting_is_told(runtimes, cluster, status, words)
     assert waking.trouble("gan") == "", "it is not wanted"
 
 
-def test_volume_that_can_not_be_mounted_is_told(runtimes, cluster):
+def test_volume_that_can_not_be_mounted_is_told_after_a_while(runtimes, cluster, clock):
     waking.note("filters", NOW)
     cluster.pods = [
         pod("filters", containerStatuses=[{"state": {"waiting": {"reason": "ContainerCreating"}}}])
@@ -238,6 +238,12 @@ def test_volume_that_can_not_be_mounted_is_told(runtimes, cluster):
         }
     ]
 
+    cluster.pods[0]["metadata"]["creationTimestamp"] = "2027-01-15T08:00:00Z"  # NOW
+    clock[0] = NOW + 10
+    runtimes.tend()
+    assert waking.trouble("filters") == "", "its node tries again"
+
+    clock[0] = NOW + 21
     runtimes.tend()
 
     assert waking.trouble("filters").startswith("node-1 can't mount the volume:")

@@ -21,6 +21,7 @@ from apps.cluster.engines.base import EngineError
 from apps.cluster.kube import builders_runtime, reasons
 from apps.cluster.kube.api import Api, NotThere, Thing
 from apps.cluster.kube.client import Client
+from apps.cluster.kube.seen import when
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ FOLDERS = ("endpoints", "weights", "drive", "cache")  # that pods mount: a node 
 _PAUSE = 10.0  # seconds without a question after the API server did not answer
 _FORGET = 3600.0  # seconds after which a pod's last heartbeat is of no use to anybody
 _EVENTS = "type=Warning"
+_PATIENCE = 20.0  # seconds for which a node may fail to mount or to set up: most often its next try succeeds
 
 
 class Runtimes:
@@ -119,10 +121,10 @@ class Runtimes:
         warnings = self._api.list("events", fields=_EVENTS).items
         for family in families:
             mine = [pod for pod in pods if builders_runtime.family_of(pod) == family]
-            self._tell(family, _why(builders_runtime.name(family), mine, warnings))
+            self._tell(family, _why(builders_runtime.name(family), mine, warnings, self._clock()))
 
 
-def _why(name: str, pods: list[Thing], warnings: list[Thing]) -> str:
+def _why(name: str, pods: list[Thing], warnings: list[Thing], now: float) -> str:
     """What keeps all its pods from starting; "" while they may just need a moment."""
     if not pods:
         made = [event for event in warnings if _is_about(event, "ReplicaSet", f"{name}-")]
@@ -133,7 +135,9 @@ def _why(name: str, pods: list[Thing], warnings: list[Thing]) -> str:
         about = [event for event in warnings if event["involvedObject"].get("uid") == pod["metadata"]["uid"]]
         newest = max(about, key=_time, default={})
         cause, words = reasons.waiting(pod, (newest.get("reason") or "", newest.get("message") or ""))
-        words = reasons.crashing(pod) or ("" if cause in ("", "creating") else words)
+        young = now - when(pod["metadata"].get("creationTimestamp")) < _PATIENCE
+        moment = cause in ("", "creating") or (young and cause in ("volume", "container"))
+        words = reasons.crashing(pod) or ("" if moment else words)
         if not words:
             return ""  # one is on its way
         told.append(words)
