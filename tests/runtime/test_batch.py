@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -395,3 +396,15 @@ def test_what_is_wrong_with_options_is_told_by_field(trial_apps):
         batch.load_params(batch._processor("trial"), {"act": "fly", "quality": 7, "more": 1})
 
     assert sorted(refused.value.fields) == ["act", "more", "quality"]
+
+
+def test_heartbeat_tells_where_the_time_before_the_first_photo_went(jobs, photos):
+    folder = jobs.create(photos[:2])
+    before = time.time()
+
+    assert jobs.worker(folder).wait(30) == 0
+
+    beat = jobfolder.read_worker(folder, "w1")
+    first = min(document["started"] for document in jobs.documents(folder).values())
+    # The kernel counts a process's age in hundredths of a second.
+    assert before - 0.05 <= beat.born < beat.imported <= beat.started <= beat.claimed <= first
