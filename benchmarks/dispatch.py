@@ -79,7 +79,7 @@ def on_kubernetes() -> Iterator[World]:
     from tests.cluster.site import Site
 
     scripts = Scripts(folder())
-    started = not scripts.is_up()
+    started = not scripts.is_there()
     if started:
         scripts.up()
     site = Site(scripts, families=["filters"])

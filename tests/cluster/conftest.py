@@ -38,7 +38,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def cluster() -> Iterator[Scripts]:
     try:
         scripts = Scripts(folder())
-        started = not scripts.is_up()
+        started = not scripts.is_there()
         if started:
             scripts.up()
     except NoCluster as error:

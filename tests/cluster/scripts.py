@@ -77,11 +77,11 @@ class Scripts:
     def kubeconfig(self) -> Path:
         return Path(os.environ.get("KUBECONFIG") or self.ask('echo "$KUBECONFIG"'))
 
-    def is_up(self) -> bool:
-        try:
-            return self.kubeconfig.is_file() and self.ask("kubectl get --raw /readyz") == "ok"
-        except (RuntimeError, subprocess.TimeoutExpired):
-            return False
+    def is_there(self) -> bool:
+        """Whether somebody has started it, even if its API server hangs just now: who asks this to know
+        whether to stop it in the end must not take another one's drill for an empty machine."""
+        with self.alone():
+            return self.kubeconfig.is_file() and bool(self.ask('cat "$RUN"/*.pid 2>/dev/null || true'))
 
     def up(self) -> None:
         """Raises NoCluster where the machine can't host one."""
