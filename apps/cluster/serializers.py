@@ -33,6 +33,7 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
             "engine",
             "cores",
             "cordoned",
+            "closed",
             "started",
             "last_seen",
         ]

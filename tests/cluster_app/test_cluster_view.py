@@ -45,6 +45,15 @@ def test_page_shows_nodes_with_their_load(alice_web, bob, node):
     assert "secret" not in html, "whose folder is worked on is nobody's business"
 
 
+def test_page_says_why_the_cluster_gives_a_node_no_work(alice_web, node):
+    Node.objects.update(engine="kubernetes", closed="cordoned in Kubernetes")
+
+    html = alice_web.get("/cluster/").content.decode()
+
+    assert "No new work: cordoned in Kubernetes." in html
+    assert "1 Mpixel/s" not in html, "nobody has measured it"
+
+
 def test_own_job_is_linked(alice_web, alice, node):
     job = make_job(alice)
     make_placement(job, "node-1")

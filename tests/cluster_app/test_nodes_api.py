@@ -40,6 +40,7 @@ def test_list_says_how_busy_each_node_is(alice_api, bob, node):
         "engine": "celery",
         "cores": "0-1",
         "cordoned": False,
+        "closed": "",
         "started": None,
         "last_seen": None,
     }
