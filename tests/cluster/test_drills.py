@@ -155,7 +155,7 @@ def test_api_server_is_away_for_half_a_minute(site: Site, api: Api, forty: str):
 def test_cancel_while_pending(site: Site, api: Api, forty: str):
     with drills.controller_with(site, KUBE_IMAGE=drills.NO_IMAGE):
         job = submit(api, forty, seconds=0.05)
-        wait_until(lambda: site.pods(job["id"]), 30, "its pods to be there, waiting")
+        wait_until(lambda: site.pods(job["id"]), 120, "its pods to be there, waiting")
         api.post(f"/jobs/{job['id']}/cancel", expect=200)
 
         ended = api.wait_for_job(job["id"], 60)
