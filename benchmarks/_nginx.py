@@ -54,7 +54,7 @@ def find() -> str:
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if not found:
         raise NoNginx(
-            "nginx was not found: install it (apt-get install nginx-light) to measure the web tier."
+            "nginx was not found: install it (apt-get install nginx) to measure the web tier."
         )
     return found
 
