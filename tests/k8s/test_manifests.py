@@ -12,6 +12,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from apps.cluster.kube.rights import NEEDED
 from tests.k8s import kustomize
 from tests.restricted import pod_specs, violations
 
@@ -202,12 +203,23 @@ def test_the_controller_acts_in_the_namespace_of_the_jobs_alone(built: list[Thin
     rules = rules_of(built, "pixelyard-controller")
 
     assert [rule for space, rule in rules if not space] == [
-        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]}
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}
     ]
     assert {space for space, _ in rules} == {"", "pixelyard-jobs"}
     for _, rule in rules:
         assert "*" not in [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
         assert not {"secrets", "pods/exec", "serviceaccounts"} & set(rule["resources"])
+
+
+def test_the_controller_may_what_it_does_and_no_more(built: list[Thing]) -> None:
+    granted = {
+        resource: set(rule["verbs"])
+        for _, rule in rules_of(built, "pixelyard-controller")
+        for resource in rule["resources"]
+    }
+    scaling = {"deployments": {"list"}, "deployments/scale": {"patch"}}  # previews that sleep and wake
+
+    assert granted == {kind: set(verbs) for kind, verbs in NEEDED.items()} | scaling
 
 
 def test_only_the_controllers_pods_get_a_token(built: list[Thing]) -> None:
