@@ -53,9 +53,7 @@ def find() -> str:
     """Raises NoNginx."""
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if not found:
-        raise NoNginx(
-            "nginx was not found: install it (apt-get install nginx) to measure the web tier."
-        )
+        raise NoNginx("nginx was not found: install it (apt-get install nginx) to measure the web tier.")
     return found
 
 
