@@ -123,18 +123,25 @@ class Pool:
     def ready(self) -> bool:
         """Whether a question would find a worker: some are at work, or one waits, or can be started, and
         answers."""
-        if self._busy:
-            return True
+        # Workers that just died with their fork server may still look alive: one of them is no verdict.
+        return bool(self._busy) or self._one_answers() or self._one_answers()
+
+    def _one_answers(self) -> bool:
         try:
             worker = self._take(None)
-            alive = self._answers(worker)
-        except (EOFError, OSError, ValueError) as error:
+        except (EOFError, OSError) as error:
             log.warning("no preview worker can be started: %r", error)
             return False
-        if alive:
-            self._keep(worker)
-        else:
-            self._end(worker)
+        alive = False
+        try:
+            alive = self._answers(worker)
+        except (EOFError, OSError, ValueError) as error:
+            log.warning("a preview worker does not answer: %r", error)
+        finally:
+            if alive:
+                self._keep(worker)
+            else:
+                self._end(worker)
         return alive
 
     def _answers(self, worker: _Worker) -> bool:

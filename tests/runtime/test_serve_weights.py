@@ -188,14 +188,16 @@ def test_openapi_and_docs_tell_the_routes(client):
 
 def test_readyz_says_no_when_it_cannot_serve(tmp_path):
     server = Server(tmp_path / "data")
-    with server.client() as client:
-        assert client.get("/healthz").status_code == 200
-        for pid in [pid for pid, parent in parents().items() if parent == server.process.pid]:
-            os.kill(pid, signal.SIGKILL)
-        until(lambda: client.get("/healthz").status_code == 200, "workers started again")
-        assert client.get("/readyz").json() == {"status": "ok", "node": "node-1"}
-        (tmp_path / "data").rename(tmp_path / "gone")
+    try:
+        with server.client() as client:
+            assert client.get("/healthz").status_code == 200
+            for pid in [pid for pid, parent in parents().items() if parent == server.process.pid]:
+                os.kill(pid, signal.SIGKILL)
+            until(lambda: client.get("/readyz").status_code == 200, "workers started again")
+            assert client.get("/readyz").json() == {"status": "ok", "node": "node-1"}
+            (tmp_path / "data").rename(tmp_path / "gone")
 
-        assert refusal(client.get("/readyz")) == (503, "not_ready")
-        until(lambda: client.get("/healthz").status_code == 200, "alive, with or without its volume")
-    server.end()
+            assert refusal(client.get("/readyz")) == (503, "not_ready")
+            until(lambda: client.get("/healthz").status_code == 200, "alive, with or without its volume")
+    finally:
+        server.end()
