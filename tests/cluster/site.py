@@ -125,7 +125,7 @@ class Site:
                 return error.status == 404
             return False
 
-        wait_until(gone, 60, f"namespace {self.namespace} to be gone", pause=0.5)
+        wait_until(gone, 180, f"namespace {self.namespace} to be gone", pause=0.5)
 
     def _make_namespace(self) -> None:
         """With the volume: the data folder, which is the same directory on every node."""
@@ -335,7 +335,14 @@ class Site:
         return found
 
     def live_pods(self, job_id: str = "") -> list[Any]:
-        return [pod for pod in self.pods(job_id) if pod.status.phase in {"Pending", "Running", "Unknown"}]
+        """Those that run, or may yet: a pod that was deleted before it started will not, however long the
+        kubelet takes to clear it away."""
+        return [
+            pod
+            for pod in self.pods(job_id)
+            if pod.status.phase in {"Running", "Unknown"}
+            or (pod.status.phase == "Pending" and not pod.metadata.deletion_timestamp)
+        ]
 
 
 def _selector(job_id: str) -> str:
