@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -123,8 +124,11 @@ def test_options_that_change_meanwhile_count(studio):
     assert f'"mode":"{chosen}"' in (asked.value.post_data_buffer or b"").decode(errors="replace")
 
 
-def test_trying_a_listing_waits_too(visit, offers, shot):
-    page = visit(path=f"/market/{offers['Comic book']}/")
+def test_trying_a_listing_waits_too(visit, offers, size, shot):
+    page = visit(None, f"/account/signup/?next=/market/{offers['Comic book']}/")  # one who owns nothing yet
+    page.get_by_label("E-mail").fill(f"waking-{size.name}-{time.time_ns()}@example.org")
+    page.get_by_label("Password", exact=True).fill("a-long-waking-password-7")
+    page.get_by_role("main").get_by_role("button", name="Sign up").click()
     sleepers = Sleepers(page, TRY, waking_note(), 200)
     [(name, data)] = small_photos(1)
     photo = {"name": name, "mimeType": "image/jpeg", "buffer": data}
