@@ -45,7 +45,7 @@ def workers(sight: Sight) -> dict[str, Seen]:
     pods: dict[str, list[Thing]] = defaultdict(list)
     for pod in sight.pods:
         pods[slugs.text_of(pod, WORKER)].append(pod)
-    warnings = _warnings(sight.warnings)
+    warnings = newest_warnings(sight.warnings)
     found = {}
     for job in sight.jobs:
         worker = slugs.text_of(job, WORKER)
@@ -116,9 +116,9 @@ def _memory(pod: Thing) -> str:
     return str(limits.get("memory", ""))
 
 
-def _warnings(events: Iterable[Thing]) -> dict[str, tuple[str, str]]:
+def newest_warnings(events: Iterable[Thing]) -> dict[str, tuple[str, str]]:
     """(reason, message) of the newest warning about each object, by its uid."""
-    ordered = sorted(events, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+    ordered = sorted(events, key=event_time)
     return {
         (event.get("involvedObject") or {}).get("uid", ""): (
             event.get("reason") or "",
@@ -126,6 +126,11 @@ def _warnings(events: Iterable[Thing]) -> dict[str, tuple[str, str]]:
         )
         for event in ordered
     }
+
+
+def event_time(event: Thing) -> str:
+    """When it was last seen, as the API writes it; "" for never."""
+    return event.get("lastTimestamp") or event.get("eventTime") or ""
 
 
 def when(text: str | None) -> float:

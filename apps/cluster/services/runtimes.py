@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 
@@ -21,7 +20,7 @@ from apps.cluster.engines.base import EngineError
 from apps.cluster.kube import builders_runtime, reasons
 from apps.cluster.kube.api import Api, NotThere, Thing
 from apps.cluster.kube.client import Client
-from apps.cluster.kube.seen import when
+from apps.cluster.kube.seen import event_time, newest_warnings, when
 
 log = logging.getLogger(__name__)
 
@@ -128,13 +127,11 @@ def _why(name: str, pods: list[Thing], warnings: list[Thing], now: float) -> str
     """What keeps all its pods from starting; "" while they may just need a moment."""
     if not pods:
         made = [event for event in warnings if _is_about(event, "ReplicaSet", f"{name}-")]
-        newest = max(made, key=_time, default=None)
+        newest = max(made, key=event_time, default=None)
         return f"{reasons.not_created(newest.get('message') or '')[1]}." if newest else ""
-    told = []
+    about, told = newest_warnings(warnings), []
     for pod in pods:
-        about = [event for event in warnings if event["involvedObject"].get("uid") == pod["metadata"]["uid"]]
-        newest = max(about, key=_time, default={})
-        cause, words = reasons.waiting(pod, (newest.get("reason") or "", newest.get("message") or ""))
+        cause, words = reasons.waiting(pod, about.get(pod["metadata"]["uid"], ("", "")))
         young = now - when(pod["metadata"].get("creationTimestamp")) < _PATIENCE
         moment = cause in ("", "creating") or (young and cause in ("volume", "container"))
         words = reasons.crashing(pod) or ("" if moment else words)
@@ -147,10 +144,6 @@ def _why(name: str, pods: list[Thing], warnings: list[Thing], now: float) -> str
 def _is_about(event: Thing, kind: str, prefix: str) -> bool:
     thing = event.get("involvedObject") or {}
     return thing.get("kind") == kind and str(thing.get("name", "")).startswith(prefix)
-
-
-def _time(event: Mapping[str, Any]) -> str:
-    return event.get("lastTimestamp") or event.get("eventTime") or ""
 
 
 def _leaves(pod: Thing) -> bool:
