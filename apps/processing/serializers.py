@@ -14,6 +14,16 @@ from apps.processing.services.jobs import MAX_PARALLELISM, JobRequest
 _MOST_CREDITS = 10**15
 
 
+def _told_price() -> serializers.IntegerField:
+    return serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=_MOST_CREDITS,
+        help_text="What you were told that it costs; another price by now is 409 price_changed.",
+    )
+
+
 class AppSerializer(serializers.Serializer[App]):
     id = serializers.CharField()
     title = serializers.CharField()
@@ -50,13 +60,7 @@ class JobRequestSerializer(serializers.Serializer[Any]):
         max_value=MAX_PARALLELISM,
         help_text="Most workers at once; 0: as many as are free; 1: the whole job on one node.",
     )
-    price = serializers.IntegerField(
-        required=False,
-        allow_null=True,
-        min_value=0,
-        max_value=_MOST_CREDITS,
-        help_text="What you were told that it costs; another price by now is 409 price_changed.",
-    )
+    price = _told_price()
 
     def to_request(self) -> JobRequest:
         return JobRequest(**{"policy": None, "price": None, **self.validated_data})
@@ -186,13 +190,7 @@ class PreviewRequestSerializer(serializers.Serializer[Any]):
     )
     image = serializers.CharField(required=False, max_length=22, help_text="The id of a photo in your drive.")
     params = serializers.JSONField(required=False, help_text="Options as JSON; default: the app's defaults.")
-    price = serializers.IntegerField(
-        required=False,
-        allow_null=True,
-        min_value=0,
-        max_value=_MOST_CREDITS,
-        help_text="What you were told that it costs; another price by now is 409 price_changed.",
-    )
+    price = _told_price()
 
 
 class PreviewImageSerializer(serializers.Serializer[Any]):
