@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import JobWatch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::ResourceWarning")]
-PHOTOS = 12
+PHOTOS = 36  # enough for the page to be seen half way, however fast the machine
 
 
 def _other_result(page: Page, before: str | None) -> str:

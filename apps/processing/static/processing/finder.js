@@ -34,7 +34,8 @@ export class Finder {
     this.#part("legend").addEventListener("click", (event) => this.#toggle(event.target.closest("button")));
     for (const name of ["boxes", "rows"]) {
       const part = this.#part(name);
-      part.addEventListener("pointerover", (event) => this.#choose(indexOf(event.target)));
+      // Not pointerover: it also comes when the page scrolls below a pointer at rest, and would undo what the keys chose.
+      part.addEventListener("pointermove", (event) => this.#choose(indexOf(event.target)));
       part.addEventListener("pointerleave", () => this.#choose(indexOf(document.activeElement)));
       part.addEventListener("click", (event) => this.#focus(indexOf(event.target)));
     }
