@@ -50,6 +50,7 @@ def studio(request: HttpRequest) -> HttpResponse:
     apps = catalog.apps_for(request.user)
     context = {
         "groups": _grouped([app for app in apps if _has(app, q)]),
+        "only_filters": not q and all(app.kind == "filter" for app in apps),
         "searched": len(apps) >= SEARCHED_FROM or bool(q),
         "q": q,
         "kept": list(query.items()),

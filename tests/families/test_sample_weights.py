@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from model_images.classifier import demo_picture
 from model_images.converter.stock import FOLDER as STOCK
 from model_images.runtime.contract import Context
 from model_images.runtime.imageio import open_source
@@ -109,3 +110,13 @@ def test_comic_of_any_size(height, width):
     photo = np.full((height, width, 3), 90, np.uint8)
 
     assert _run("comic", _png(photo)).image.shape == photo.shape
+
+
+def test_the_listings_picture_shows_what_the_classifier_answers():
+    """Drawn anew, it is the shipped file but for what JPEG loses."""
+    picture, answers = demo_picture.drawn()
+    shipped = cv2.cvtColor(cv2.imread(str(demo_picture.OUT)), cv2.COLOR_BGR2RGB)
+
+    names = json.loads((SAMPLES / "digits.json").read_text())["labels"]
+    assert [one["label"] for one in answers] == [names[row] for row, *_ in demo_picture.DRAWN]
+    assert np.abs(picture.astype(int) - shipped).mean() < 4

@@ -219,6 +219,13 @@ def test_filters_are_as_they_were(alice_web):
     assert "data-finder" not in page
 
 
+def test_who_has_only_filters_is_told_of_the_market(alice_web, apps):
+    assert "Look at the market" in alice_web.get("/studio/").content.decode()
+    assert "Look at the market" not in alice_web.get("/studio/?q=black").content.decode()
+    _add(apps, DETECTOR)
+    assert "Look at the market" not in alice_web.get("/studio/").content.decode()
+
+
 def test_apps_stand_by_kind(alice_web, apps):
     _add(apps, DREAMER, CLASSIFIER, DETECTOR)
     response = alice_web.get("/studio/")
