@@ -268,8 +268,10 @@ def test_viewer_steps_with_keys(page: Page, alice, holiday):
     page.get_by_role("link", name="0.jpg").click()
 
     expect(page.get_by_role("heading", name="0.jpg")).to_be_visible()
+    page.wait_for_load_state()  # the heading is there before the script that listens
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("heading", name="1.jpg")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", name="Holiday")).to_be_visible()
 

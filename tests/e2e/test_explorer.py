@@ -109,5 +109,6 @@ def test_explore_what_was_found(visit, folder, shot, api, platform, size):  # no
     page.locator("h1").click()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("heading", name="photo-01.jpg", level=1)).to_be_visible()
+    page.wait_for_load_state()  # the heading is there before the script that listens
     page.keyboard.press("ArrowRight")
     expect(page.get_by_text("Nothing was found in this photo.")).to_be_visible()
