@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"{__doc__}\nNames: {', '.join(names())}", file=sys.stderr)
         return 2
     chosen = names() if argv[0] == "all" else [argv[0]]
+    signal.signal(signal.SIGTERM, _end)
     failed = []
     for name in chosen:
         try:
@@ -44,6 +46,12 @@ def main(argv: Sequence[str]) -> int:
     if failed:
         print(f"failed: {', '.join(failed)}; the others' results are kept", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _end(number: int, frame: object) -> None:
+    """Leave as Ctrl-C does: what a benchmark started ends with it. Once: the clean-up is not cut short."""
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 def measure(name: str, argv: Sequence[str]) -> None:

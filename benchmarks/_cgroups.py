@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PERIOD_US = 10_000
+LEAST_QUOTA_US = 1_000  # the kernel takes no less: a smaller part of a core gets a longer period
 _SHARES, _WEIGHT = 20_000, 2_000  # against everything else on the machine: nodes get what they are promised
 
 
@@ -42,12 +43,13 @@ class Group:
         """A group of that many cores; returns where to write the numbers of processes that belong to it."""
         path = self._path / name
         path.mkdir(exist_ok=True)
-        quota = max(1000, round(cpus * PERIOD_US))
+        period = max(PERIOD_US, round(LEAST_QUOTA_US / cpus))
+        quota = round(cpus * period)
         if self.version == 1:
-            (path / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+            (path / "cpu.cfs_period_us").write_text(str(period))
             (path / "cpu.cfs_quota_us").write_text(str(quota))
         else:
-            (path / "cpu.max").write_text(f"{quota} {PERIOD_US}")
+            (path / "cpu.max").write_text(f"{quota} {period}")
         return path / "cgroup.procs"
 
     def remove(self) -> None:

@@ -95,12 +95,13 @@ class Done:
     pairs: list[Pair] = field(default_factory=list)  # of real runs, with what was predicted
     kept: list[tuple[str, int, Outcome]] = field(default_factory=list)
     notes: dict[str, dict[str, float]] = field(default_factory=dict)
+    alone: dict[tuple[Case, int], dict[str, float]] = field(default_factory=dict)
 
 
 def _compare(cluster: Cluster, case: Case, options: argparse.Namespace, seed: int, done: Done) -> None:
     """Every policy on one trace, and single nodes on the same."""
     trace, nodes = _trace(cluster, case, options, seed)
-    alone = _alone(cluster, trace, nodes, seed) if options.alone else (None, None)
+    alone = _alone(cluster, case, trace, options, seed, done)
     for policy in options.policies:
         chunk = options.pull_chunk_seconds if policy == PULL else options.chunk_seconds
         outcome = cluster.run(trace, nodes, policy, seed=seed, chunk_seconds=chunk)
@@ -157,7 +158,12 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--params", default="", help='real: its options; {"mode": "dither"} for blackwhite')
     parser.add_argument("--megapixels", type=float, default=2.0, help="real: of a mean image")
     parser.add_argument("--cpu", type=float, default=None, help="real: cores of a node of speed 1")
-    parser.add_argument("--no-alone", dest="alone", action="store_false", help="without single nodes")
+    parser.add_argument(
+        "--alone", choices=("both", "fastest", "slowest", "none"), default="both", help="single nodes"
+    )
+    parser.add_argument(
+        "--no-alone", dest="alone", action="store_const", const="none", help="without single nodes"
+    )
     parser.add_argument("--keep-as", default=None, help="name of the results; real: the engine's by default")
     parser.add_argument("--records", action="store_true", help="write each image down")
     options = parser.parse_args(argv)
@@ -217,15 +223,19 @@ def _cases(options: argparse.Namespace) -> Iterator[Case]:
         yield Case(*values)
 
 
+def _nodes(cluster: Cluster, case: Case, options: argparse.Namespace) -> tuple[NodeSpec, ...]:
+    if case.weights == "warm":
+        return tuple(replace(node, startup=0.0) for node in cluster.nodes)
+    if cluster.real:  # loading is part of what real workers take to start
+        return cluster.nodes
+    return tuple(replace(node, cold=options.cold_seconds) for node in cluster.nodes)
+
+
 def _trace(
     cluster: Cluster, case: Case, options: argparse.Namespace, seed: int
 ) -> tuple[Trace, tuple[NodeSpec, ...]]:
     """The trace of a seed, and the nodes; one that dies is away for the middle third of the least time."""
-    nodes = cluster.nodes
-    if case.weights == "warm":
-        nodes = tuple(replace(node, startup=0.0) for node in nodes)
-    elif not cluster.real:  # loading is part of what real workers take to start
-        nodes = tuple(replace(node, cold=options.cold_seconds) for node in nodes)
+    nodes = _nodes(cluster, case, options)
     if case.load == "folder":
         trace = folder(options.images, sizes=case.sizes, mean=cluster.mean, seed=seed)
     else:
@@ -245,14 +255,26 @@ def _trace(
     return trace, nodes
 
 
-def _alone(cluster: Cluster, trace: Trace, nodes: Sequence[NodeSpec], seed: int) -> tuple[float, float]:
-    """Seconds of the fastest and of the slowest node, each alone and without failures."""
-    picked = [pick(nodes, key=lambda node: node.capacity) for pick in (max, min)]
-    seconds = {}
-    for node in dict.fromkeys(replace(node, outages=()) for node in picked):
-        outcome = cluster.run(trace, [node], "round_robin", seed=seed, chunk_seconds=0.0)
-        seconds[node.name] = measure(outcome, trace).makespan
-    return seconds[picked[0].name], seconds[picked[1].name]
+def _alone(
+    cluster: Cluster, case: Case, trace: Trace, options: argparse.Namespace, seed: int, done: Done
+) -> tuple[float | None, float | None]:
+    """Seconds of the fastest and of the slowest node, each alone and without failures; None: not asked for.
+    Of nodes that were made equal one stands for all. The faults of a case share what was measured."""
+    nodes = _nodes(cluster, case, options)
+    if len({node.capacity for node in node_mix(case.mix)}) == 1:
+        nodes = nodes[:1]
+    picked = {
+        name: pick(nodes, key=lambda node: node.capacity)
+        for name, pick in (("fastest", max), ("slowest", min))
+        if options.alone in {name, "both"}
+    }
+    seconds = done.alone.setdefault((replace(case, fault="none"), seed), {})
+    for node in picked.values():
+        if node.name not in seconds:
+            outcome = cluster.run(trace, [node], "round_robin", seed=seed, chunk_seconds=0.0)
+            seconds[node.name] = measure(outcome, trace).makespan
+    found = {name: seconds[node.name] for name, node in picked.items()}
+    return found.get("fastest"), found.get("slowest")
 
 
 def _write(done: Done, options: argparse.Namespace) -> None:

@@ -43,3 +43,4 @@ class Outcome:
     unfinished: tuple[int, ...] = ()  # tasks that no node was left for
     decisions: int = 0
     decision_seconds: float | None = field(default=None, compare=False)  # what they took, if measured
+    repeated: int = 0  # results that came a second time: an image that a dead node had done just before

@@ -53,13 +53,14 @@ class Row:
     seeds: int
     images: int
     unfinished: int
+    repeated: int
     estimates: Mapping[str, Estimate]
     utilisation: Mapping[str, float]  # by node, mean over seeds
 
     def flat(self) -> dict[str, Any]:
         """One level, for a CSV: a mean and `_ci` (half the interval) of each measure."""
         flat: dict[str, Any] = {"case": self.case, "policy": self.policy, "seeds": self.seeds}
-        flat |= {"images": self.images, "unfinished": self.unfinished}
+        flat |= {"images": self.images, "unfinished": self.unfinished, "repeated": self.repeated}
         for name, one in self.estimates.items():
             flat[name] = round(one.mean, 6)
             flat[f"{name}_ci"] = "" if one.half is None else round(one.half, 6)
@@ -86,6 +87,7 @@ def _row(case: str, policy: str, group: Sequence[Run]) -> Row:
         seeds=len(group),
         images=sum(run.measures.images for run in group),
         unfinished=sum(run.measures.unfinished for run in group),
+        repeated=sum(run.measures.repeated for run in group),
         estimates={name: estimate([one[name] for one in numbers]) for name in names},
         utilisation={
             node: sum(run.measures.utilisation[node] for run in group) / len(group) for node in nodes

@@ -34,13 +34,16 @@ class Measures:
     wasted: float  # slots' seconds that died with a node
     unfinished: int
     decision_us: float | None  # mean cost of a decision, µs; None where it was not measured
+    repeated: int = 0  # results that came twice
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"utilisation": dict(self.utilisation)}
 
 
 NUMBERS = tuple(
-    name for name in Measures.__dataclass_fields__ if name not in {"utilisation", "images", "unfinished"}
+    name
+    for name in Measures.__dataclass_fields__
+    if name not in {"utilisation", "images", "unfinished", "repeated"}
 )
 """The measures that are averaged over seeds."""
 
@@ -80,6 +83,7 @@ def measure(outcome: Outcome, trace: Trace) -> Measures:
         wasted=sum(outcome.wasted.values()),
         unfinished=len(outcome.unfinished),
         decision_us=None if seconds is None else 1e6 * seconds / max(1, outcome.decisions),
+        repeated=outcome.repeated,
     )
 
 

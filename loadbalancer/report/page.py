@@ -126,13 +126,15 @@ def _bars(rows: Sequence[Row], name: str) -> list[Bar]:
 def _table(rows: Sequence[Row]) -> str:
     columns = [pair for pair in _COLUMNS if any(pair[0] in row.estimates for row in rows)]
     nodes = list(rows[0].utilisation)[:12]
-    heads = ["policy", *(text for _, text in columns), *(f"{node} busy" for node in nodes), "not done"]
+    heads = ["policy", *(text for _, text in columns), *(f"{node} busy" for node in nodes)]
+    heads += ["not done", "done twice"]
     lines = [
         [
             row.policy,
             *(_said(row.estimates.get(name)) for name, _ in columns),
             *(f"{100 * row.utilisation[node]:.0f} %" for node in nodes),
             str(row.unfinished),
+            str(row.repeated),
         ]
         for row in rows
     ]

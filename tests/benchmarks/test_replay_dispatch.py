@@ -146,6 +146,29 @@ def test_what_a_killed_node_had_is_done_by_another(setup, engine):
     assert [record.task for record in moved] == [0, 2, 4, 6, 8]  # bound anew when the death was noticed
 
 
+def test_a_node_that_is_back_before_its_death_is_noticed_gets_its_share_of_what_waited(setup, engine):
+    def restart() -> None:
+        engine.kill("node-1")
+        engine.nodes.add("node-1")
+
+    outcome = replay(
+        setup,
+        trace_of(60),
+        NODES,
+        "round_robin",
+        work=WORK,
+        photos=photos_of(setup, 60),
+        warm=True,
+        faults=[Fault(0.0, restart)],
+    )
+
+    assert (outcome.unfinished, outcome.repeated) == ((), 0)
+    moved = [record for record in outcome.records if record.placed > 1]
+    assert moved[0].task % 2 == 0  # node-1's
+    assert [record.task for record in moved] == list(range(moved[0].task, 60, 2))
+    assert {record.node for record in moved} == {"node-1", "node-2"}
+
+
 def test_an_image_that_fails_ends_the_replay_in_words_and_leaves_nothing(setup):
     photo = Bank(setup.data_dir).nearest(0.2)
     (setup.data_dir / "drive" / "benchmarks" / photo.sha256).write_bytes(b"no photo")

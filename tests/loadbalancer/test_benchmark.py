@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 
 import pytest
 
-from benchmarks import dispatch_decision, load_balancing
+from benchmarks import __main__ as command
+from benchmarks import _engines, dispatch_decision, load_balancing
 
 
 @pytest.fixture
@@ -34,6 +36,53 @@ def test_every_policy_gets_the_same_traces_and_all_files_are_written(results):
     assert (results / "index.html").read_text().count("<svg") == 8
     assert len(list(results.glob("*.svg"))) == 8
     assert len((results / "rows.csv").read_text().splitlines()) == 9
+
+
+@pytest.mark.parametrize(
+    ("nodes", "which", "singles"),
+    [("2:1", "both", 2), ("2:1", "slowest", 1), ("1:1", "both", 1), ("2:1", "none", 0)],
+)
+def test_a_trace_is_run_once_on_each_single_node(results, monkeypatch, nodes: str, which: str, singles: int):
+    seen = []
+
+    class Counting(_engines.Simulated):
+        def run(self, trace, nodes, policy, **more):
+            seen.append(len(nodes))
+            return super().run(trace, nodes, policy, **more)
+
+    monkeypatch.setattr(_engines, "Simulated", Counting)
+
+    load_balancing.run(
+        f"--nodes {nodes} --alone {which} --load folder --sizes uniform --faults none,dies --images 9 "
+        "--policies pull --seeds 1".split()
+    )
+
+    assert (seen.count(1), seen.count(2)) == (singles, 2)  # shared by both faults
+    runs = json.loads((results / "report.json").read_text())["runs"]
+    assert [run["alone_slowest"] is None for run in runs] == [which == "none"] * 2
+    assert [run["alone_fastest"] is None for run in runs] == [which in {"none", "slowest"}] * 2
+
+
+def test_being_told_to_end_cleans_up_as_ctrl_c_does(monkeypatch):
+    ended = []
+
+    def working(name: str, argv: list[str]) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)  # impatience does not cut it short
+            ended.append(name)
+
+    monkeypatch.setattr(command, "measure", working)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            command.main(["load_balancing"])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert stopped.value.code == 143
+    assert ended == ["load_balancing"]
 
 
 @pytest.mark.parametrize(

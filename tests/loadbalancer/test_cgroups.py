@@ -49,3 +49,5 @@ def test_version_2_has_one_file(tmp_path: Path):
     assert group.version == 2
     assert (procs.parent / "cpu.max").read_text() == "2500 10000"
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+cpu"
+    slow = group.limit("node-2", 0.05)  # 500 µs of 10,000 would be less than the kernel takes
+    assert (slow.parent / "cpu.max").read_text() == "1000 20000"

@@ -11,8 +11,9 @@ In both, workers are placed by the real engine and are the platform's own; nothi
 is bound to a node. Workers linger, so that an image that arrives later finds them warm.
 
 A node that dies is noticed as the platform notices it: its heartbeat is older than NODE_TIMEOUT. What its
-workers had claimed is given back, and what waited in its queue is bound anew. Until then a push policy goes
-on sending work there. When its heartbeat comes again it gets workers again.
+workers had claimed is given back, and what waited in its queue is bound anew, among all nodes that are alive
+by then: itself too, if it is back already. Until then a push policy goes on sending work there. When its
+heartbeat comes again it gets workers again.
 """
 
 from __future__ import annotations
@@ -153,6 +154,7 @@ class _Replay:
         self._bound: dict[int, tuple[str, float]] = {}  # by piece: node, when
         self._open: dict[int, int] = {piece.number: len(piece.tasks) for piece in self._pieces}
         self._records: dict[int, Record] = {}
+        self._repeated = 0
         self._begun: dict[int, int] = {}  # deaths over a task
         self._zero = 0.0
         self._turn = self._placed = 0
@@ -282,7 +284,9 @@ class _Replay:
     def _collect(self) -> None:
         for queue in self._queues:
             for task, document in queue.documents():
-                if task not in self._records:
+                if task in self._records:
+                    self._repeated += 1
+                else:
                     self._record(task, document)
 
     def _record(self, task: int, document: dict[str, object]) -> None:
@@ -314,12 +318,17 @@ class _Replay:
         alive = (self._setup.alive or self._beating)()
         beats = self._all_beats()
         self._refuse_broken(beats)
+        waited: list[Piece] = []
         for lane in self._lanes.values():
             up = lane.spec.name in alive
             if any(self._is_gone(worker, up, beats, now) for worker in lane.workers):
-                self._lose(lane, beats)
+                waited += self._lose(lane, beats)
             if not lane.up and up:
                 self._return(lane)
+        if waited and len(self._pool):
+            self._bind(waited)
+        else:
+            self._coming.extendleft(reversed(waited))
 
     def _beating(self) -> set[str]:
         now = time.time()
@@ -335,7 +344,8 @@ class _Replay:
             return now - worker.placed > (self._setup.start_seconds if node_is_up else self._setup.timeout)
         return beat.state == "exited" or abs(now - beat.time) > self._setup.timeout
 
-    def _lose(self, lane: Lane, beats: dict[str, jobfolder.Heartbeat]) -> None:
+    def _lose(self, lane: Lane, beats: dict[str, jobfolder.Heartbeat]) -> list[Piece]:
+        """Take the node out. Returns what waited in its queue or was under way: it must be bound anew."""
         names = [worker.name for worker in lane.workers]
         for name in names:
             beat = beats.get(name)
@@ -345,7 +355,7 @@ class _Replay:
             jobfolder.release(lane.queue.folder, name)
         lane.lost()
         if self._late:
-            return
+            return []
         self._pool.remove(lane.spec.name)
         self._collect()
         pieces = [self._by_name[name] for name in sorted(lane.queue.take_all())]
@@ -353,10 +363,7 @@ class _Replay:
             replace(piece, tasks=tuple(task for task in piece.tasks if task not in self._records))
             for piece in pieces
         ]
-        if len(self._pool):
-            self._bind([piece for piece in left if piece.tasks])
-        else:
-            self._coming.extendleft(reversed(left))
+        return [piece for piece in left if piece.tasks]
 
     def _waste(self, lane: Lane, task: int, seconds: float) -> None:
         if task in self._records:
@@ -384,6 +391,7 @@ class _Replay:
             unfinished=tuple(task.id for task in self._trace if task.id not in self._records),
             decisions=self._turn,
             decision_seconds=self._decision_seconds,
+            repeated=self._repeated,
         )
 
     def clean_up(self) -> None:
