@@ -41,6 +41,16 @@ RESULTS = Path(__file__).parent / "results" / "load_balancing"
 PULL = "pull"
 CHUNK = 1.5  # seconds of work in a chunk of the platform's jobs
 FEW = ["round_robin", "least_connections", "shortest_expected_delay", "pull"]
+_FACTORS = {"cold": "cold weights", "dies": "a node dies"}
+_NOTES = {
+    "dies": "Where a node dies, node-1 is killed when a third of the least time is over, and started again "
+    "when two thirds are. The lower bound and the nodes alone know of no death. Done twice: results that "
+    "came again after a death; only the first counts.",
+    "cold": "With cold weights the time begins when workers are placed: their start and the loading of "
+    "weights count. With warm ones workers are there and have loaded them. A real node that comes back after "
+    "a death is cold in both.",
+}
+_SIMULATED, _REAL = {"mean", "cold_seconds"}, {"app", "params", "megapixels", "cpu"}  # options of one only
 SHOWN = ("makespan", "over_bound", "saved_fastest", "saved_slowest", "waiting_mean", "sojourn_p99", "jain")
 
 
@@ -54,7 +64,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        more = [word for word in (self.weights, self.fault) if word not in {"warm", "none"}]
+        more = [_FACTORS[word] for word in (self.weights, self.fault) if word in _FACTORS]
         load = self.load if self.load == "folder" else f"load {self.load}"
         return ", ".join([f"nodes {self.mix}", load, f"{self.sizes} sizes", *more])
 
@@ -123,7 +133,16 @@ def _compare(cluster: Cluster, case: Case, options: argparse.Namespace, seed: in
 
 
 def _settings(done: Done, options: argparse.Namespace) -> dict[str, Any]:
-    settings = {key: _text(value) for key, value in vars(options).items() if key not in {"quick", "full"}}
+    without = {"quick", "full", *(_REAL if options.engine == "simulator" else _SIMULATED)}
+    if options.load == ["folder"]:
+        without |= {"jobs", "job_images"}
+    elif "folder" not in options.load:
+        without.add("images")
+    settings = {
+        key.replace("_", " "): _text(value)
+        for key, value in vars(options).items()
+        if key not in without and value not in (None, "")
+    }
     if options.engine != "simulator":
         said = (f"{mix} as {_speeds(found)}" for mix, found in done.notes.items())
         settings["measured speeds"] = "; ".join(said)
@@ -282,7 +301,8 @@ def _write(done: Done, options: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     table, lines = rows(done.runs), checked(done.pairs)
     title = f"Load balancing, {settings['engine']}"
-    (folder / "index.html").write_text(page.to_html(title, table, settings, lines))
+    notes = [text for name, text in _NOTES.items() if name in (*options.faults, *options.weights)]
+    (folder / "index.html").write_text(page.to_html(title, table, settings, lines, notes))
     (folder / "rows.csv").write_text(page.to_csv(table))
     data = page.to_data(table, done.runs, settings, lines)
     (folder / "report.json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")

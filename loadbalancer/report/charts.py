@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
 WIDTH, LABELS, VALUES, BAR, HEAD, FOOT = 720, 210, 110, 22, 34, 26
+_LONG = 75  # characters of a title; longer ones are written smaller
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ def bars(title: str, items: Sequence[Bar], unit: str, mark: Mark | None = None) 
     top = max([*tops, 0.0]) or 1.0
     scale = (WIDTH - LABELS - VALUES) / top
     height = HEAD + BAR * len(items) + FOOT
+    size = 15 if len(title) <= _LONG else 12
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f"aria-label={quoteattr(title)}>",
-        f'<text x="0" y="18" {_text(15)} font-weight="600">{escape(title)}</text>',
+        f'<text x="0" y="18" {_text(size)} font-weight="600">{escape(title)}</text>',
     ]
     for index, bar in enumerate(items):
         parts += _bar(bar, HEAD + BAR * index, scale, unit)

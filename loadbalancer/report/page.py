@@ -40,7 +40,8 @@ _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;
 color:var(--chart-text)}
 @media(prefers-color-scheme:dark){body{background:#16171c}}
-svg{width:100%;max-width:45rem;height:auto;display:block;margin:1rem 0}
+svg{width:100%;min-width:36rem;max-width:45rem;height:auto;display:block;margin:1rem 0}
+.settings{columns:18rem;padding-left:1.2rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--edge);text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}thead th{vertical-align:bottom;white-space:normal}
@@ -95,17 +96,23 @@ def charts(case: str, rows: Sequence[Row]) -> dict[str, str]:
 
 
 def to_html(
-    title: str, rows: Sequence[Row], settings: Mapping[str, Any], validation: Sequence[Checked] = ()
+    title: str,
+    rows: Sequence[Row],
+    settings: Mapping[str, Any],
+    validation: Sequence[Checked] = (),
+    notes: Sequence[str] = (),
 ) -> str:
-    """One page without scripts, fonts or pictures from elsewhere. `validation`: of real runs."""
+    """One page without scripts, fonts or pictures from elsewhere. `validation`: of real runs. `notes`: what
+    one must know of these cases."""
     cases = list(dict.fromkeys(row.case for row in rows))
     said = "".join(f"<li>{escape(str(key))}: {escape(str(value))}</li>" for key, value in settings.items())
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(title)}</h1><ul>{said}</ul>",
+        f'<h1>{escape(title)}</h1><ul class="settings">{said}</ul>',
         "<p>Means over seeds; ± is half of a 95 % confidence interval (Student’s t).</p>",
+        *(f"<p>{escape(note)}</p>" for note in notes),
         "<h2>Beside the original</h2>",
         _original(rows),
         "".join(f"<p>{escape(text)}</p>" for text in DIFFERENCES),
@@ -114,7 +121,8 @@ def to_html(
         parts += ["<h2>What the simulation had said</h2>", _validation(validation)]
     for case in cases:
         chosen = [row for row in rows if row.case == case]
-        parts += [f"<h2>{escape(case)}</h2>", *charts(case, chosen).values(), _table(chosen)]
+        drawn = (f'<div class="wide">{svg}</div>' for svg in charts(case, chosen).values())
+        parts += [f"<h2>{escape(case)}</h2>", *drawn, _table(chosen)]
     return "".join([*parts, "</body></html>\n"])
 
 
