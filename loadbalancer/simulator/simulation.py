@@ -4,7 +4,8 @@
     arrivals ──▶ one queue ──▶ a free slot (policy `pull`)     pull: bound when a slot is free
 
 A node dies without a word. What it had in hand is lost and begun again elsewhere, once the death is noticed;
-until then a push policy goes on sending work there. When it comes back it starts up and is cold.
+until then a push policy goes on sending work there. When it comes back it starts up and is cold. A return
+is noticed no sooner than the death: what a node had is silent until then, whoever is there again.
 """
 
 from __future__ import annotations
@@ -142,16 +143,20 @@ class _Simulation:
         yield self._env.timeout(node.spec.startup)
         self._start(node)
         for outage in node.spec.outages:
+            if outage.end <= self._env.now:
+                continue  # it is only now back from the one before
             yield self._env.timeout(max(0.0, outage.start - self._env.now))
             self._die(node)
-            yield self._env.timeout(max(0.0, min(self._noticed, outage.end - self._env.now)))
-            self._notice(node)
+            yield self._env.timeout(self._noticed)
+            back = self._env.now >= outage.end
+            self._notice(node, back)
             if outage.end == inf:
                 return
-            yield self._env.timeout(max(0.0, outage.end - self._env.now))
-            if not self._late:
-                self._pool.add(node.view())
-                self._dispatch()
+            if not back:
+                yield self._env.timeout(outage.end - self._env.now)
+                if not self._late:
+                    self._pool.add(node.view())
+                    self._dispatch()
             yield self._env.timeout(node.spec.startup)
             self._start(node)
 
@@ -170,8 +175,9 @@ class _Simulation:
         if self._late:
             self._pool.remove(node.spec.name)
 
-    def _notice(self, node: _Node) -> None:
-        """What a dead node had goes to others: first what was begun, then its queue."""
+    def _notice(self, node: _Node, back: bool) -> None:
+        """What a dead node had goes to those that are there, itself too if it is back: first what was begun,
+        then its queue."""
         if not self._late:
             self._pool.remove(node.spec.name)
         pieces = [*node.lost, *(piece for piece, _ in node.queue)]
@@ -179,6 +185,8 @@ class _Simulation:
         node.queue.clear()
         node.in_hand = 0
         node.latency = 0.0
+        if back and not self._late:
+            self._pool.add(node.view())
         self._waiting.extendleft(reversed(pieces))
         self._dispatch()
 

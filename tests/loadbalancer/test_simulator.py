@@ -203,6 +203,18 @@ def test_node_that_came_back_takes_work_again_and_is_cold():
     assert outcome.records[2].attempts == 2 and outcome.wasted["a"] == pytest.approx(0.4)
 
 
+def test_node_that_is_back_before_its_death_is_noticed_waits_for_that_and_gets_its_share():
+    trace = tuple(Task(number, 0, 0.0, 1.0) for number in range(20))
+    nodes = [replace(node, outages=(Outage(1.5, 2.5),) * (node.name == "node-1")) for node in node_mix("1:1")]
+
+    push, pull = (simulate(trace, nodes, name, noticed=5.0) for name in ("round_robin", "pull"))
+
+    late = [record for record in push.records if record.placed > 0]
+    assert {record.placed for record in late} == {6.5}
+    assert [sum(record.node == name for record in late) for name in ("node-1", "node-2")] == [5, 4]
+    assert min(r.start for r in pull.records if r.node == "node-1" and r.start > 1.5) == 6.5
+
+
 def test_work_waits_when_every_node_is_dead_and_is_told_when_none_returns():
     forever = [NodeSpec("a", outages=(Outage(0.5, inf),))]
 
