@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
 
 class Node(models.Model):
@@ -71,3 +72,26 @@ class NodeSample(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node} at {self.time:%H:%M:%S}"
+
+
+class LentSlot(models.Model):
+    """A slot of a node that a worker of nobody's job has for a while: a benchmark's real run under an engine
+    whose workers only the controller may start. Whoever asked renews `until`; a row that is over is as good
+    as none, and what was made for it is removed."""
+
+    worker = models.CharField(max_length=120, unique=True)
+    job = models.CharField(max_length=100, help_text="name of the job folder")
+    owner = models.CharField(max_length=22, help_text="whose part of the drive its photos lie in")
+    processor = models.CharField(max_length=60)
+    weights = models.CharField(max_length=64, blank=True, help_text="sha256")
+    node = models.CharField(max_length=63, blank=True, help_text="empty: wherever the engine finds room")
+    reason = models.CharField(max_length=200, blank=True, help_text="why it does not start")
+    placed = models.DateTimeField(null=True, help_text="when the controller gave it to the engine")
+    created = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["job"])]
+
+    def __str__(self) -> str:
+        return f"{self.worker} on {self.node or 'any node'}"

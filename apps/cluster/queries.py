@@ -5,33 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.cluster.models import Node, NodeSample
+from apps.cluster.models import LentSlot, Node, NodeSample
 from apps.processing.models import Placement
 from loadbalancer.policy import NodeView
 from marketplace.prepared import Prepared
 
 _LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
 HISTORY = timedelta(minutes=15)
+BENCHMARK = "Benchmark"  # what works in a slot that is lent
 _LATE = 3.0  # seconds that a controller's tick may take beyond NODE_TIMEOUT
 
 
 def nodes() -> QuerySet[Node]:
-    """All nodes by name, each with `active`: its live placements."""
-    busy = (
-        Placement.objects.filter(node=OuterRef("name"), state__in=_LIVE)
-        .order_by()
-        .values("node")
-        .annotate(count=Count("*"))
-        .values("count")
-    )
-    return Node.objects.annotate(active=Coalesce(Subquery(busy), Value(0))).order_by("name")
+    """All nodes by name, each with `active`: its live placements, and the slots it has lent."""
+    busy = _counted(Placement.objects.filter(node=OuterRef("name"), state__in=_LIVE))
+    lent = _counted(LentSlot.objects.filter(node=OuterRef("name"), until__gt=Now()))
+    return Node.objects.annotate(active=busy + lent).order_by("name")
+
+
+def _counted(rows: QuerySet[Any]) -> Coalesce:
+    """How many of them there are for the node of the outer query."""
+    count = rows.order_by().values("node").annotate(count=Count("*")).values("count")
+    return Coalesce(Subquery(count), Value(0))
 
 
 def node_views() -> list[NodeView]:
@@ -82,7 +85,7 @@ class Overview:
 
 
 def overview(viewer: User, now: datetime | None = None) -> Overview:
-    """Everything the page shows, in three queries."""
+    """Everything the page shows, in four queries."""
     now = now or timezone.now()
     rows = list(nodes())
     return Overview(
@@ -119,6 +122,9 @@ def _workers(viewer: User) -> dict[str, list[Working]]:
             folder_name=one.job.folder_name if mine else "",
         )
         found.setdefault(one.node, []).append(working)
+    for lent in LentSlot.objects.filter(until__gt=Now()).exclude(placed=None).order_by("id"):
+        working = Working(lent.worker, BENCHMARK, 0, lent.created, "", "")
+        found.setdefault(lent.node, []).append(working)
     return found
 
 

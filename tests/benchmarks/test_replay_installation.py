@@ -10,6 +10,8 @@ from apps.benchmarks.models import BenchmarkRun
 from apps.benchmarks.replay import installation
 from apps.benchmarks.replay.calibration import Calibration
 from apps.benchmarks.services import cells, runs
+from apps.cluster.models import Node
+from apps.processing.models import Job
 from tests.benchmarks.conftest import finish
 from tests.benchmarks.test_replay_dispatch import engine  # noqa: F401 - a fixture
 from tests.cluster_app.factories import make_job, make_node, make_placement
@@ -61,8 +63,11 @@ def test_it_waits_while_people_have_jobs(staff, alice, real_engine):
     run.refresh_from_db()
     assert (run.status, run.done) == ("running", 0)
     assert run.reason.startswith("Jobs are running on the nodes.")
+    BenchmarkRun.objects.update(leased_until=None)
     assert real_engine.placed == []
     placement.delete()
+    assert not cells.advance(run.pk)  # the job waits for a node
+    Job.objects.update(status="succeeded")
     BenchmarkRun.objects.update(leased_until=None)
     assert cells.advance(run.pk, budget=0)
     run.refresh_from_db()
@@ -90,9 +95,29 @@ def test_too_much_for_a_task_is_refused_with_what_to_do(staff_api, nodes):
     assert not BenchmarkRun.objects.exists()
 
 
-def test_page_says_why_there_can_be_no_real_run(staff_web, nodes, settings):
-    settings.ENGINE = "kubernetes"
+def test_a_job_that_comes_in_ends_the_measurement_in_hand(staff, alice, real_engine):
+    """Its images are many and slow: it would take half a minute."""
+    run = runs.start(staff, kind="real", config=CONFIG | {"images": 200, "mean": 0.1, "alone": False})
+    placed = real_engine.place
 
-    with pytest.raises(EngineError, match="only the controller"):
+    def place(spec) -> None:
+        placed(spec)
+        Job.objects.filter(id=job.id).update(status="queued")
+
+    job = make_job(alice, status="succeeded")
+    real_engine.place = place
+
+    assert not cells.advance(run.pk)
+
+    run.refresh_from_db()
+    assert (run.status, run.done, run.cells.first().attempts) == ("running", 0, 0)
+    assert run.reason.startswith("Jobs are running")
+    assert list((installation.settings.DATA_DIR / "jobs").iterdir()) == []
+
+
+def test_page_says_why_there_can_be_no_real_run(staff_web, nodes):
+    Node.objects.update(cordoned=True)
+
+    with pytest.raises(EngineError, match="No node is ready"):
         engines.ENGINES["real"].nodes()
-    assert "only the controller may start workers" in staff_web.get("/benchmarks/new/").content.decode()
+    assert "No node is ready." in staff_web.get("/benchmarks/new/").content.decode()

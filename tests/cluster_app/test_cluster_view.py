@@ -71,7 +71,7 @@ def test_queries_do_not_grow_with_nodes(alice_web, alice, path, django_assert_ma
         history(f"node-{number}", 1, 0, 1)
 
     # session and user; nodes with their work, workers with their jobs, samples; the page: the policy
-    with django_assert_max_num_queries(6 if path == "/cluster/" else 5):
+    with django_assert_max_num_queries(7 if path == "/cluster/" else 6):
         assert alice_web.get(path).status_code == 200
 
 

@@ -5,7 +5,8 @@
            what a platform does that makes one job for each node it chose. The platform itself never does it
            with folders.
     pull   one job folder for all; workers on every node claim the next piece when they are free. This is
-           how the platform works through folders.
+           how the platform works through folders. `scheduler` is the same, but its workers are bound to no
+           node: the engine puts them where it finds room.
 
 In both, workers are placed by the real engine and are the platform's own; nothing differs but when an image
 is bound to a node. Workers linger, so that an image that arrives later finds them warm.
@@ -21,16 +22,17 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 import jobfolder
 from apps.benchmarks.replay.lanes import Lane, Worker
 from apps.benchmarks.replay.photos import Photo
 from apps.benchmarks.replay.queues import Piece, Queue, Work
-from apps.cluster.engines import Engine, PlacementSpec
+from apps.cluster.engines import PlacementSpec
 from loadbalancer import registry
 from loadbalancer.policy import NodeView
 from loadbalancer.pool import Pool
@@ -56,6 +58,17 @@ class Fault:
     act: Callable[[], None]
 
 
+class Placer(Protocol):
+    """What a replay needs of an engine: any engine, or what asks the controller's (`lent.py`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def place(self, spec: PlacementSpec) -> None: ...
+
+    def cleanup(self, job_id: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class Setup:
     """Where a replay runs.
@@ -63,13 +76,15 @@ class Setup:
     `alive`: names of the nodes that give signs of life; their heartbeats say so unless it is given.
     `announce`: called for each queue before its first placement, for engines that ask the database what a
     job is.
+    `stuck`: why workers have not started, by worker, as far as somebody knows.
     """
 
-    engine: Engine
+    engine: Placer
     data_dir: Path
     timeout: float  # NODE_TIMEOUT
     alive: Callable[[], Collection[str]] | None = None
     announce: Callable[[Queue, Work], None] = lambda queue, work: None
+    stuck: Callable[[], Mapping[str, str]] = dict
     start_seconds: float = 30.0  # that workers may take to show up
     limits: jobfolder.Limits = field(default_factory=jobfolder.Limits)
     patience: float = 600.0  # seconds after the last arrival until it is given up
@@ -127,7 +142,9 @@ class _Replay:
         self._setup = setup
         self._trace = trace
         self._policy = policy
-        self._late = policy == PULL
+        # Left to the engine: one queue for all as well, and workers that are bound to no node.
+        self._unbound = registry.get(policy).engine == setup.engine.name
+        self._late = policy == PULL or self._unbound
         self._photos = photos
         self._beat = beat
         self._rng = Random(seed)  # noqa: S311 - repeatable
@@ -252,7 +269,8 @@ class _Replay:
         self._placed += 1
         worker = Worker(f"{lane.queue.job}-1-{self._placed}", time.time())
         lane.workers.append(worker)
-        self._setup.engine.place(PlacementSpec(lane.queue.job, worker.name, lane.spec.name))
+        node = "" if self._unbound else lane.spec.name
+        self._setup.engine.place(PlacementSpec(lane.queue.job, worker.name, node))
 
     def _wait_until_warm(self) -> None:
         patience = self._setup.start_seconds
@@ -265,8 +283,10 @@ class _Replay:
             self._refuse_broken(beats)
             if time.monotonic() > end:
                 missing = [one.name for one in workers if one.name not in beats]
+                known = self._setup.stuck()
+                why = next((f" {known[name]}" for name in missing if name in known), "")
                 raise ReplayError(
-                    f"{len(missing)} of {len(workers)} workers did not start in {patience:g} s."
+                    f"{len(missing)} of {len(workers)} workers did not start in {patience:g} s.{why}"
                 )
             self._beat()
             time.sleep(_TICK)
@@ -293,6 +313,8 @@ class _Replay:
         if document["status"] != "ok":
             raise ReplayError(f"An image failed: {document['error']}. Choose another app or smaller images.")
         piece, node = self._piece_of[task], str(document["node"])
+        if node not in self._lanes:
+            raise ReplayError(f"{node} works too, which is no node of this run. Close it, or take it in.")
         start = float(str(document["started"])) - self._zero
         end = float(str(document["finished"])) - self._zero
         if piece.number not in self._bound:

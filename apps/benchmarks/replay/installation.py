@@ -7,6 +7,7 @@ times and the work that it really had.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,9 +15,11 @@ from zlib import crc32
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db.models import QuerySet
 
 import jobfolder
 from apps.benchmarks.engines import EngineBusy, EngineError
+from apps.benchmarks.replay import lent
 from apps.benchmarks.replay.calibration import Calibration, as_run, calibrate
 from apps.benchmarks.replay.dispatch import ReplayError, Setup, replay
 from apps.benchmarks.replay.photos import Bank
@@ -24,7 +27,7 @@ from apps.benchmarks.replay.queues import Work
 from apps.cluster import engines as cluster_engines
 from apps.cluster.models import Node
 from apps.processing import catalog
-from apps.processing.models import Placement
+from apps.processing.models import Job, Placement
 from loadbalancer.records import Outcome
 from loadbalancer.workload import NodeSpec, Trace
 
@@ -35,18 +38,17 @@ HEAVY: dict[str, dict[str, Any]] = {"blackwhite": {"mode": "dither"}}  # options
 SMALLEST, TYPICAL, LARGEST = 0.5, 2.0, 10.0  # megapixels that are tried
 _KEPT = 900  # seconds that a calibration is believed
 _PATIENCE = 240.0
-_ELSEWHERE = (
-    "Here only the controller may start workers on the cluster. Simulate, or measure with "
-    "`python -m benchmarks load_balancing --engine kubernetes`."
-)
+_LOOK = 0.5  # seconds between looks whether somebody has a job
 _LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
 
 
 def nodes() -> tuple[NodeSpec, ...]:
     """The nodes that may get work, by name, speeds relative to the slowest. Raises EngineError."""
-    if settings.ENGINE != "celery":
-        raise EngineError(_ELSEWHERE)
-    rows = list(Node.objects.filter(state=Node.State.READY, cordoned=False).order_by("name"))
+    return _specs()
+
+
+def _specs() -> tuple[NodeSpec, ...]:
+    rows = list(_usable().order_by("name"))
     if not rows:
         raise EngineError("No node is ready. Start one, or take back a cordon.")
     slowest = min(max(row.speed, 0.1) for row in rows)
@@ -54,6 +56,10 @@ def nodes() -> tuple[NodeSpec, ...]:
         NodeSpec(row.name, round(max(row.speed, 0.1) / slowest, 3), row.slots, max(1, row.weight))
         for row in rows
     )
+
+
+def _usable() -> QuerySet[Node]:
+    return Node.objects.filter(state=Node.State.READY, cordoned=False, closed="")
 
 
 def run(
@@ -67,15 +73,14 @@ def run(
     beat: Beat,
 ) -> Outcome:
     """Replay the trace on these nodes, which must be ready. Its workers are no jobs of anybody's: photos and
-    results are removed at the end. Raises EngineError, and what `beat` raises."""
-    if Placement.objects.filter(state__in=_LIVE).exists():
-        raise EngineBusy("Jobs are running on the nodes. It goes on when they have ended.")
+    results are removed at the end. A job that somebody sends ends it with EngineBusy.
+    Raises EngineError, and what `beat` raises."""
+    _make_way()
     work, bank = _work(app), Bank(settings.DATA_DIR)
-    limits = jobfolder.Limits(image_seconds=settings.JOB_IMAGE_SECONDS, max_bytes=settings.MAX_IMAGE_BYTES)
-    engine = cluster_engines.get_engine()
-    setup = Setup(engine, settings.DATA_DIR, settings.NODE_TIMEOUT, limits=limits, patience=_PATIENCE)
+    setup, beat = _setup(beat)
     try:
-        found = _calibration(setup, nodes, work, bank, beat)
+        nodes = _with_room(setup, nodes, work, beat)
+        found = _calibration(setup, work, bank, beat)
         fitted, photos = found.fitted(feasible(trace, found), bank)
         outcome = replay(
             setup,
@@ -92,6 +97,56 @@ def run(
     except (ReplayError, cluster_engines.EngineError) as error:
         raise EngineError(str(error)) from error
     return as_run(outcome)
+
+
+def _make_way() -> None:
+    """People's work goes first: on the nodes, and in the queue for them."""
+    busy = Placement.objects.filter(state__in=_LIVE).exists()
+    if busy or Job.objects.filter(status__in=(Job.Status.QUEUED, Job.Status.RUNNING)).exists():
+        raise EngineBusy("Jobs are running on the nodes. It goes on when they have ended.")
+
+
+def _setup(beat: Beat) -> tuple[Setup, Beat]:
+    """Where it runs, and what is to be called while it does: a job that comes in ends it."""
+    limits = jobfolder.Limits(image_seconds=settings.JOB_IMAGE_SECONDS, max_bytes=settings.MAX_IMAGE_BYTES)
+    if settings.ENGINE == "kubernetes":
+        setup, lender = lent.setup(
+            settings.DATA_DIR, settings.NODE_TIMEOUT, limits=limits, patience=_PATIENCE
+        )
+        return setup, _every(_LOOK, lender.beat, beat, _make_way)
+    engine = cluster_engines.get_engine()
+    setup = Setup(engine, settings.DATA_DIR, settings.NODE_TIMEOUT, limits=limits, patience=_PATIENCE)
+    return setup, _every(_LOOK, beat, _make_way)
+
+
+def _every(seconds: float, *beats: Beat) -> Beat:
+    """All of them, not more often than that."""
+    last = float("-inf")
+
+    def both() -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            last = time.monotonic()
+            for one in beats:
+                one()
+
+    return both
+
+
+def _with_room(setup: Setup, nodes: Sequence[NodeSpec], work: Work, beat: Beat) -> Sequence[NodeSpec]:
+    """With the slots that can be had beside what else runs there; tried once for all cells of a run. Where
+    nodes are nobody else's, all slots can."""
+    if settings.ENGINE != "kubernetes":
+        return nodes
+    key = _key("room", work)
+    found: dict[str, int] | None = cache.get(key)
+    if found is None:
+        found = lent.rooms(setup, _specs(), work, beat)
+        cache.set(key, found, timeout=_KEPT)
+    gone = [node.name for node in nodes if node.name not in found]
+    if gone:
+        raise EngineError(f"{gone[0]} is not there any more. Start another run, on the nodes there are.")
+    return [replace(node, slots=min(node.slots, found[node.name])) for node in nodes]
 
 
 def feasible(trace: Trace, found: Calibration) -> Trace:
@@ -111,15 +166,21 @@ def _work(app: str) -> Work:
     return Work(found.runs, HEAVY.get(found.id, {}), version=found.version)
 
 
-def _calibration(setup: Setup, nodes: Sequence[NodeSpec], work: Work, bank: Bank, beat: Beat) -> Calibration:
+def _everyone() -> list[tuple[str, Any]]:
+    return sorted(_usable().values_list("name", "started"))
+
+
+def _key(what: str, work: Work) -> str:
+    """It changes with the nodes."""
+    return f"benchmarks:{what}:{work.app}:{crc32(repr(_everyone()).encode()):x}"
+
+
+def _calibration(setup: Setup, work: Work, bank: Bank, beat: Beat) -> Calibration:
     """Measured once for all cells of a run: they must have the same photos."""
-    everyone = sorted(
-        Node.objects.filter(state=Node.State.READY, cordoned=False).values_list("name", "started")
-    )
-    key = f"benchmarks:calibration:{work.app}:{crc32(repr(everyone).encode()):x}"
+    key = _key("calibration", work)
     kept = cache.get(key)
     if kept is None:
-        specs = [NodeSpec(name) for name, _ in everyone]
+        specs = [NodeSpec(name) for name, _ in _everyone()]
         kept = calibrate(setup, specs, work, bank, smallest=SMALLEST, largest=LARGEST, beat=beat)
         cache.set(key, kept, timeout=_KEPT)
     found: Calibration = kept

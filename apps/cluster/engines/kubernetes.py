@@ -4,7 +4,7 @@ Pods have no network: work, results and signs of life travel on the volume, as w
 server is asked to start and to delete, and to say why something does not start or has ended. While it is
 away, workers go on, results come in, and nothing is taken for lost because of it.
 
-    placement   a row, made by the controller before its Job
+    placement   a row, made by the controller before its Job; or a lent slot, asked for by somebody else
     Job         the worker's object; its name follows from the worker's, so making it twice is one Job
     anchor      an empty ConfigMap a job, which owns its Jobs
 """
@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,6 +32,7 @@ from apps.cluster.kube.mirror import RELIST, Mirror, Sight
 from apps.cluster.kube.nodes import NodeFacts
 from apps.cluster.kube.seen import Seen
 from apps.cluster.kube.specs import AnchorSpec, BatchSpec, Owner, Resources
+from apps.cluster.services import lending
 from apps.cluster.services.kubesync import KubeSync
 from apps.processing import catalog
 from apps.processing.models import Job, Placement
@@ -40,6 +42,17 @@ _LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
 _HANDED = Prepared(lambda job_id: Placement.objects.filter(job_id=job_id, state__in=_LIVE))
 _IN_FLIGHT = 15.0  # seconds that another controller's order may be on its way to the API server
 _OLD = 4 * RELIST  # seconds after which what was seen says nothing about now
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a worker is for: a job, or what a slot is lent for."""
+
+    job: str
+    owner: str
+    app: str
+    processor: str
+    weights: str
 
 
 class KubernetesEngine:
@@ -67,10 +80,7 @@ class KubernetesEngine:
 
     def place(self, spec: PlacementSpec) -> None:
         self._check_answers()
-        job = Job.objects.filter(id=spec.job_id).first()
-        if job is None:
-            raise EngineError(f"job {spec.job_id} is gone")
-        batch = self._batch(job, spec)
+        batch = self._batch(_work_of(spec), spec)
         with suppress(AlreadyThere):  # made before, by this process or another
             self._api.create("jobs", builders.batch_job(batch))
         self._placed[spec.worker] = self._clock()
@@ -78,8 +88,8 @@ class KubernetesEngine:
     def observe(self, job_id: str) -> dict[str, Observation]:
         now, folder, sight = self._clock(), self._folder(job_id), self._mirror.look()
         handed = {
-            placement.worker: Handed(placement.node, placement.created.timestamp())
-            for placement in _HANDED.models(job_id)
+            one.worker: Handed(one.node, one.created.timestamp())
+            for one in _HANDED.models(job_id) or lending.of_job(job_id)
         }
         beats = {beat.worker: beat for beat in jobfolder.read_workers(folder)}
         objects = self._objects(sight).get(job_id, {})
@@ -122,7 +132,7 @@ class KubernetesEngine:
         objects = seen.workers(Sight(now, now, jobs=tuple(jobs.items), pods=tuple(pods.items)))
         live = set(
             Placement.objects.filter(worker__in=objects, state__in=_LIVE).values_list("worker", flat=True)
-        )
+        ) | lending.workers(objects)
         for worker in objects.keys() - live:
             one = objects[worker]
             kept = not one.alive and now - (one.ended_at or one.created) < settings.KUBE_TTL_SECONDS
@@ -142,7 +152,7 @@ class KubernetesEngine:
     def _sweep_anchors(self, anchors: list[dict], busy: set[str]) -> None:
         named = {builders.job_of(anchor): anchor for anchor in anchors}
         active = Job.objects.filter(id__in=named, status__in=(Job.Status.QUEUED, Job.Status.RUNNING))
-        for job_id in named.keys() - busy - set(active.values_list("id", flat=True)):
+        for job_id in named.keys() - busy - set(active.values_list("id", flat=True)) - lending.jobs(named):
             metadata = named[job_id]["metadata"]
             self._delete("configmaps", metadata["name"], metadata.get("uid", ""))
 
@@ -155,32 +165,31 @@ class KubernetesEngine:
         with suppress(NotThere, AlreadyThere):  # gone already, or another one has its name by now
             self._api.delete(kind, name, uid=uid)
 
-    def _batch(self, job: Job, spec: PlacementSpec) -> BatchSpec:
-        processor = job.processor or job.app
-        family = catalog.package_of(processor)
+    def _batch(self, work: _Work, spec: PlacementSpec) -> BatchSpec:
+        family = catalog.package_of(work.processor)
         if not family:
-            raise EngineError(f"no container image is known for the app {processor}")
+            raise EngineError(f"no container image is known for the app {work.processor}")
         return BatchSpec(
             namespace=settings.KUBE_NAMESPACE,
             worker=spec.worker,
-            job=job.id,
-            owner=job.owner_id,
-            app=job.app,
+            job=work.job,
+            owner=work.owner,
+            app=work.app,
             image=settings.KUBE_IMAGE.replace("{family}", family),
             claim=settings.KUBE_VOLUME_CLAIM,
             resources=_resources(),
-            weights=job.weights,
+            weights=work.weights,
             hostname=self._hostname(spec.node),
             pull_policy=settings.KUBE_PULL_POLICY,
             priority_class=settings.KUBE_PRIORITY_CLASS,
             deadline_seconds=settings.KUBE_JOB_SECONDS,
             ttl_seconds=settings.KUBE_TTL_SECONDS,
-            anchor=self._anchor(job),
+            anchor=self._anchor(work),
         )
 
-    def _anchor(self, job: Job) -> Owner:
+    def _anchor(self, work: _Work) -> Owner:
         """Asked for each time: a Job whose owner does not exist any more would be deleted at once."""
-        body = builders.anchor(AnchorSpec(settings.KUBE_NAMESPACE, job.id, job.owner_id, job.app))
+        body = builders.anchor(AnchorSpec(settings.KUBE_NAMESPACE, work.job, work.owner, work.app))
         try:
             made = self._api.create("configmaps", body)
         except AlreadyThere:
@@ -226,6 +235,16 @@ class KubernetesEngine:
 
     def _folder(self, job_id: str) -> Path:
         return jobfolder.job_dir(settings.DATA_DIR, job_id)
+
+
+def _work_of(spec: PlacementSpec) -> _Work:
+    job = Job.objects.filter(id=spec.job_id).first()
+    if job:
+        return _Work(job.id, job.owner_id, job.app, job.processor or job.app, job.weights)
+    lent = lending.of_worker(spec.worker)
+    if lent:
+        return _Work(lent.job, lent.owner, lent.processor, lent.processor, lent.weights)
+    raise EngineError(f"job {spec.job_id} is gone")
 
 
 def _resources() -> Resources:

@@ -1,6 +1,6 @@
 """What needs doing now and then: old job folders, folders of nobody, what the engine made for workers that
 have ended, the drive's trash, old Idempotency-Keys, weights whose intake was cut off, uploads that nobody
-went on with, counts of free previews, money that waits, benchmarks that were cut off."""
+went on with, counts of free previews, money that waits, benchmarks that were cut off, slots that are lent."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.conf import settings
 import jobfolder
 from apps.cluster import waking
 from apps.cluster.engines import Engine, EngineError
+from apps.cluster.services import lending
 from apps.cluster.services.runtimes import Runtimes
 from apps.payments.services import payouts
 from apps.processing import catalog
@@ -48,6 +49,8 @@ class Chores:
             (3600.0, self.forget_tries),
             (5.0, self.resume_benchmarks),
         ]
+        if engine.name == "kubernetes":
+            self._table.append((0.5, self.tend_lent))
         if waking.sleeps():
             runtimes = Runtimes(catalog.packages)
             self._table += [(300.0, runtimes.sweep), (0.5, runtimes.tend)]
@@ -72,6 +75,13 @@ class Chores:
             self._engine.sweep()
         except EngineError as error:
             log.warning("nothing could be swept: %s", error)
+
+    def tend_lent(self) -> None:
+        """Workers of benchmarks, which only this process may start."""
+        try:
+            lending.tend(self._engine)
+        except EngineError as error:
+            log.warning("lent slots could not be looked after: %s", error)
 
     def clean_finished(self) -> None:
         """Delete the folders of jobs that ended a while ago and have no worker left."""
