@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils import timezone
 
 from apps.benchmarks.config import Config, cell_count
@@ -15,6 +16,7 @@ AN_IMAGE = 2e-4  # seconds to simulate one, until it is known better
 A_CELL = 0.05  # seconds around a cell: database and report
 REAL = 1.25  # real runs take longer than the least time there could be
 REAL_CELL = 3.0  # seconds around a cell: workers start and go
+POD_CELL = 10.0  # the same with pods
 CALIBRATION = 20.0  # once a run
 _LOOKED_AT = 200  # cells
 
@@ -32,7 +34,8 @@ def estimate(config: Config, nodes: Sequence[NodeSpec], *, kind: str) -> Estimat
     cells = cell_count(config)
     images = cells * config.total_images
     if kind == BenchmarkRun.Kind.REAL:
-        seconds = CALIBRATION + cells * REAL_CELL + REAL * _real_seconds(config, nodes)
+        around = POD_CELL if settings.ENGINE == "kubernetes" else REAL_CELL
+        seconds = CALIBRATION + cells * around + REAL * _real_seconds(config, nodes)
     else:
         seconds = cells * A_CELL + images * _seconds_an_image()
     waiting = BenchmarkRun.objects.filter(status__in=("queued", "running")).count()
