@@ -4,6 +4,13 @@ KUBECONFIG names the cluster, with rights to make a namespace and a volume. Its 
 must see this machine's temporary files under the same path (hostPath). KUBE_IMAGE is the
 image of the apps. A pod on a node of speed 1 gets --cpu of a core as its limit: that makes nodes unequal.
 Faults are not supported: whoever can kill a machine of the cluster is not this program.
+
+Under the policy `scheduler` pods are bound to no node, so no limit can follow from it. Then each pod has the
+limit of a node of speed 1, and there are as many as all nodes together have of it: on nodes that are capped
+as a whole to the same cores, a node of speed 4 has room for four.
+
+A limit binds only while the machine has that much to give: the kernel counts a pod's processor time in
+periods of 100 ms, so a photo should take several on the slowest node, and nothing else should be at work.
 """
 
 from __future__ import annotations
@@ -12,19 +19,22 @@ import argparse
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loadbalancer.workload import node_mix
+from benchmarks import _real
+from loadbalancer import registry
+from loadbalancer.records import Outcome
+from loadbalancer.workload import NodeSpec, Trace, node_mix
 
 if TYPE_CHECKING:
     from apps.benchmarks.replay.queues import Queue, Work
-    from benchmarks._real import Real
 
 CLAIM = "pixelyard-data"
+ANYWHERE = ""  # in the place of a node's name: wherever there is room
 START = 90.0  # seconds that pods may take to start
 
 
@@ -32,8 +42,20 @@ class NoCluster(Exception):
     """There is no cluster that could be used; the message says what is needed."""
 
 
+class Pods(_real.Real):
+    def run(
+        self, trace: Trace, nodes: Sequence[NodeSpec], policy: str, *, seed: int, chunk_seconds: float
+    ) -> Outcome:
+        if registry.get(policy).engine == "kubernetes":
+            least = min(node.speed for node in nodes)
+            nodes = [
+                replace(node, speed=least, slots=node.slots * round(self.wanted[node.name])) for node in nodes
+            ]
+        return super().run(trace, nodes, policy, seed=seed, chunk_seconds=chunk_seconds)
+
+
 @contextmanager
-def kubernetes_cluster(mix: str, options: argparse.Namespace) -> Iterator[Real]:
+def kubernetes_cluster(mix: str, options: argparse.Namespace) -> Iterator[Pods]:
     """Raises NoCluster."""
     if "dies" in options.faults:
         raise NoCluster("Nodes of a cluster are not killed by this benchmark. Use --faults none.")
@@ -41,8 +63,6 @@ def kubernetes_cluster(mix: str, options: argparse.Namespace) -> Iterator[Real]:
     os.environ.update(ENGINE="kubernetes", KUBE_NAMESPACE=namespace, KUBE_VOLUME_CLAIM=CLAIM)
     os.environ.setdefault("KUBE_WORKER_MEMORY", "1Gi")
     os.umask(0)  # pods run as another user, and write into folders made here
-    from benchmarks import _real
-
     _real.django()
     from django.conf import settings
 
@@ -61,7 +81,7 @@ def kubernetes_cluster(mix: str, options: argparse.Namespace) -> Iterator[Real]:
             raise NoCluster(f"{mix} needs {len(wanted)} nodes, and {len(names)} are ready. Add nodes.")
         specs = tuple(replace(spec, name=name) for spec, name in zip(wanted, names, strict=False))
         unit = options.cpu or min(_real.UNIT, _real.CORES / sum(spec.capacity for spec in specs))
-        engine = _sized_engine({spec.name: spec.speed * unit for spec in specs})
+        engine = _sized_engine({spec.name: spec.speed * unit for spec in specs} | {ANYWHERE: unit})
         bank = Bank(data_dir)
         stack.callback(bank.remove)
         setup = Setup(
@@ -72,7 +92,7 @@ def kubernetes_cluster(mix: str, options: argparse.Namespace) -> Iterator[Real]:
             announce=_announce,
             start_seconds=START,
         )
-        yield _real.Real(None, specs, setup, bank, _real.work_of(data_dir, options), options)
+        yield Pods(None, specs, setup, bank, _real.work_of(data_dir, options), options)
 
 
 def _sized_engine(cpus: dict[str, float]) -> Any:

@@ -53,6 +53,7 @@ class Real:
         self._work = work
         self._photos: dict[int, list[Photo]] = {}
         self._kept: list[Trace] = []
+        self.wanted = {spec.name: spec.speed for spec in specs}
         self.calibration = self._calibrate(specs, options)
         startup = self._startups(specs)
         self.nodes = tuple(
