@@ -174,7 +174,8 @@ def test_only_as_many_workers_as_there_is_room_for(world, settings):
     assert found == {"node-1": 1, "node-2": 2}
 
 
-def test_a_node_without_room_is_told_with_its_reason(world):
+def test_a_node_without_room_is_told_with_its_reason(world, monkeypatch):
+    monkeypatch.setattr(lent, "START_SECONDS", 2.0)
     world.room = {"node-1": 0, "node-2": 9}
     setup, lender = _setup(world)
 

@@ -95,6 +95,7 @@ def run(
             beat=beat,
         )
     except (ReplayError, cluster_engines.EngineError) as error:
+        cache.delete(_key("room", work))  # something else may have taken it since
         raise EngineError(str(error)) from error
     return as_run(outcome)
 

@@ -23,7 +23,7 @@ from loadbalancer.workload import NodeSpec
 
 RENEW = 3.0
 START_SECONDS = 90.0
-SURE = 8.0  # seconds without a change after which a worker that has no room is believed to get none
+SURE = 8.0  # seconds without a change after which a worker that is stuck is believed to find no room
 _PAUSE = 0.1
 
 
@@ -111,7 +111,9 @@ def rooms(
 def _those_that_start(
     setup: Setup, queue: Queue, asked: Mapping[str, str], beat: Callable[[], None]
 ) -> set[str]:
-    """Until all are there, or nothing more is to be expected of the others."""
+    """Until all are there, or nothing more is to be expected of the others: something has started on every
+    node, so images are there and nodes work, and since then nothing has changed."""
+    nodes = set(asked.values())
     there: set[str] = set()
     changed = began = time.monotonic()
     while len(there) < len(asked) and time.monotonic() < began + setup.start_seconds:
@@ -119,7 +121,8 @@ def _those_that_start(
         now = {name for name, one in queue.beats().items() if one.state == "working"} & asked.keys()
         if now != there:
             there, changed = now, time.monotonic()
-        if time.monotonic() - changed > SURE and asked.keys() - there <= setup.stuck().keys():
+        is_settled = nodes == {asked[worker] for worker in there} and time.monotonic() - changed > SURE
+        if is_settled and asked.keys() - there <= setup.stuck().keys():
             break
         time.sleep(_PAUSE)
     return there
