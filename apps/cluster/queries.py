@@ -20,7 +20,6 @@ from marketplace.prepared import Prepared
 
 _LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
 HISTORY = timedelta(minutes=15)
-BENCHMARK = "Benchmark"  # what works in a slot that is lent
 _LATE = 3.0  # seconds that a controller's tick may take beyond NODE_TIMEOUT
 
 
@@ -61,6 +60,7 @@ class Working:
     since: datetime
     job_id: str  # "" for another's job
     folder_name: str  # "" for another's job
+    is_benchmark: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _workers(viewer: User) -> dict[str, list[Working]]:
         )
         found.setdefault(one.node, []).append(working)
     for lent in LentSlot.objects.filter(until__gt=Now()).exclude(placed=None).order_by("id"):
-        working = Working(lent.worker, BENCHMARK, 0, lent.created, "", "")
+        working = Working(lent.worker, "Benchmark", 0, lent.created, "", "", is_benchmark=True)
         found.setdefault(lent.node, []).append(working)
     return found
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from apps.cluster.models import ClusterSettings, Node, NodeSample
+from apps.cluster.models import ClusterSettings, LentSlot, Node, NodeSample
 from tests.cluster_app.factories import make_job, make_node, make_placement
 
 
@@ -189,3 +189,21 @@ def test_strangers_are_sent_to_the_login(charlie_web, path):
 
     assert answer.status_code == 302
     assert answer["Location"].startswith("/account/login/")
+
+
+def test_a_benchmark_is_named_and_its_slot_is_busy(alice_web, node):
+    LentSlot.objects.create(
+        worker="benchmark-1-1",
+        job="benchmark-1",
+        owner="benchmarks",
+        processor="blackwhite",
+        node=node.name,
+        placed=timezone.now(),
+        until=timezone.now() + timedelta(minutes=1),
+    )
+
+    page = alice_web.get("/cluster/").content.decode()
+
+    assert '<a href="/benchmarks/">Benchmark</a>' in page
+    assert '<span class="mono">1</span> of' in page
+    assert "another person" not in page
