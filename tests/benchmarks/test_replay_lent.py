@@ -67,6 +67,8 @@ class Nodes:
             self.cluster.unschedulable(job, "0/2 nodes are available: 2 Insufficient cpu")
             return
         self.room[wanted] -= 1
+        parts = [one["subPath"] for one in pod["containers"][0]["volumeMounts"] if "subPath" in one]
+        assert all((self.data_dir / part).exists() for part in parts), "the kubelet would make it as root"
         self.cluster.run(job, wanted)
         container = pod["containers"][0]
         words = [word.replace("/data", str(self.data_dir)) for word in container["args"]]
@@ -198,5 +200,4 @@ WORK = Work("blackwhite")
 
 
 def _setup(world: Nodes):
-    (world.data_dir / "drive" / "benchmarks").mkdir(parents=True)
     return lent.setup(world.data_dir, 1.5, limits=jobfolder.Limits(), patience=30.0)

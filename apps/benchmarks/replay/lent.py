@@ -19,6 +19,7 @@ from apps.benchmarks.replay.queues import Queue, Work
 from apps.cluster.engines import PlacementSpec
 from apps.cluster.models import Node
 from apps.cluster.services import lending
+from jobfolder.layout import drive_dir
 from loadbalancer.workload import NodeSpec
 
 RENEW = 3.0
@@ -37,6 +38,8 @@ class Lender:
     _renewed: float = 0.0
 
     def announce(self, queue: Queue, work: Work) -> None:
+        """The photos' folder is there before a pod mounts it: a kubelet would make it its own."""
+        drive_dir(self.data_dir, OWNER).mkdir(parents=True, exist_ok=True)
         self._works[queue.job] = work
 
     def place(self, spec: PlacementSpec) -> None:
