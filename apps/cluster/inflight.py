@@ -1,4 +1,4 @@
-"""How many previews each preview server has in hand, counted across all web processes.
+"""How many previews each preview server has in hand, counted across all web processes; and whose turn it is.
 
 A server's previews are members of a sorted set, scored with the time by which each must be over. Who dies
 without leaving is forgotten then: the count heals by itself. Redis' own clock is used, so web servers need
@@ -7,11 +7,12 @@ not agree on the time. The double keeps the same sets in memory, for tests and f
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import redis
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 
 
 class InFlight(Protocol):
-    def counts(self, names: Sequence[str]) -> dict[str, int]:
-        """How many previews each server has in hand now."""
+    def look(self, names: Sequence[str]) -> tuple[dict[str, int], int]:
+        """How many previews each server has in hand now, and the turn: how many looks there were before."""
         ...
 
     def enter(self, name: str, limit: int, seconds: float) -> str | None:
@@ -44,10 +45,11 @@ class MemoryInFlight:
         self._clock = clock
         self._lock = threading.Lock()
         self._deadlines: dict[str, dict[str, float]] = {}
+        self._turns = itertools.count()
 
-    def counts(self, names: Sequence[str]) -> dict[str, int]:
+    def look(self, names: Sequence[str]) -> tuple[dict[str, int], int]:
         with self._lock:
-            return {name: len(self._current(name)) for name in names}
+            return {name: len(self._current(name)) for name in names}, next(self._turns)
 
     def enter(self, name: str, limit: int, seconds: float) -> str | None:
         with self._lock:
@@ -78,13 +80,14 @@ redis.call('ZADD', KEYS[1], string.format('%.6f', now + ARGV[2]), ARGV[3])
 redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[2] * 1000) + 60000)
 return 1
 """
-_COUNTS = """
+_LOOK = """
 local now = redis.call('TIME')
 now = string.format('(%.6f', now[1] + now[2] / 1e6)
-local found = {}
-for i, key in ipairs(KEYS) do found[i] = redis.call('ZCOUNT', key, now, '+inf') end
+local found = {redis.call('INCR', KEYS[1]) - 1}
+for i = 2, #KEYS do found[i] = redis.call('ZCOUNT', KEYS[i], now, '+inf') end
 return found
 """
+_TURN = "turn:previews"
 
 
 class RedisInFlight:
@@ -93,13 +96,11 @@ class RedisInFlight:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._enter = client.register_script(_ENTER)
-        self._counts = client.register_script(_COUNTS)
+        self._look = client.register_script(_LOOK)
 
-    def counts(self, names: Sequence[str]) -> dict[str, int]:
-        if not names:
-            return {}
-        found = self._counts(keys=[_key(name) for name in names])
-        return dict(zip(names, map(int, found), strict=True))
+    def look(self, names: Sequence[str]) -> tuple[dict[str, int], int]:
+        turn, *found = map(int, self._look(keys=[_TURN, *map(_key, names)]))
+        return dict(zip(names, found, strict=True)), turn
 
     def enter(self, name: str, limit: int, seconds: float) -> str | None:
         token = secrets.token_hex(8)
@@ -120,14 +121,14 @@ class Resilient:
         self._shared = shared
         self._own = own
 
-    def counts(self, names: Sequence[str]) -> dict[str, int]:
+    def look(self, names: Sequence[str]) -> tuple[dict[str, int], int]:
+        own, turn = self._own.look(names)
         try:
-            shared: Mapping[str, int] = self._shared.counts(names)
+            shared, turn = self._shared.look(names)
         except redis.RedisError as error:
             log.warning("previews are counted in this process only: %s", error)
-            shared = {}
-        own = self._own.counts(names)
-        return {name: shared.get(name, 0) + own[name] for name in names}
+            return own, turn
+        return {name: shared[name] + own[name] for name in names}, turn
 
     def enter(self, name: str, limit: int, seconds: float) -> str | None:
         try:

@@ -123,7 +123,7 @@ def test_node_that_staff_cordon_gives_no_previews(site: PreviewSite):
 
 def cordon(site: PreviewSite, node: str, *, cordoned: bool) -> None:
     answer = site.api("admin").call("PATCH", f"/nodes/{node}", json={"cordoned": cordoned})
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 200, answer.content
 
 
 def test_through_the_service_too(site: PreviewSite):
@@ -143,7 +143,7 @@ Image.new("RGB", (64, 64), "orange").save(photo, "PNG")
 for _ in range(16):
     files = {{"file": ("a.png", photo.getvalue(), "image/png")}}
     answer = endpoints.send_preview("blackwhite", {{"params": "{{}}"}}, files, "image/*", family="filters")
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 200, answer.content
 """
 
     site.shell(code)

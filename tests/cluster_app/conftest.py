@@ -23,6 +23,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def counts(counter: inflight.InFlight, names: list[str]) -> dict[str, int]:
+    """How many previews each has in hand. Looking takes a turn."""
+    return counter.look(names)[0]
+
+
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     binary = shutil.which("redis-server") or str(Path(sys.executable).with_name("redis-server"))

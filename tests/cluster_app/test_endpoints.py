@@ -20,7 +20,7 @@ from apps.cluster.endpoints import Directory, send_preview
 from apps.cluster.inflight import MemoryInFlight, get_counter
 from apps.cluster.models import ClusterSettings
 from marketplace.api import ApiError
-from tests.cluster_app.conftest import free_port
+from tests.cluster_app.conftest import counts, free_port
 from tests.cluster_app.factories import make_node
 
 
@@ -229,7 +229,7 @@ def test_count_goes_back_to_zero(serve, counter):
 
     ask()
 
-    assert counter.counts(["node-1"]) == {"node-1": 0}
+    assert counts(counter, ["node-1"]) == {"node-1": 0}
 
 
 def test_no_server_at_all():
@@ -295,7 +295,7 @@ def test_dead_server_is_replaced_by_another_and_left_alone(serve, settings, coun
     names = [ask().json()["node"] for _ in range(4)]
 
     assert names == ["node-2"] * 4
-    assert counter.counts(["node-1", "node-2"]) == {"node-1": 0, "node-2": 0}
+    assert counts(counter, ["node-1", "node-2"]) == {"node-1": 0, "node-2": 0}
     assert [one.name for one in endpoints.directory().candidates()] == ["node-2"]
 
 
@@ -368,7 +368,7 @@ def test_preview_that_takes_too_long_is_504(serve, counter):
 
     assert (error.status_code, error.code) == (504, "preview_timeout")
     assert 0.15 < time.monotonic() - start < 2
-    assert counter.counts(["node-1"]) == {"node-1": 1}, "the server may still be at it"
+    assert counts(counter, ["node-1"]) == {"node-1": 1}, "the server may still be at it"
 
 
 def test_server_that_only_times_out_is_not_taken_for_dead(serve):

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from apps.cluster.inflight import InFlight, MemoryInFlight, RedisInFlight, Resilient, get_counter
+from tests.cluster_app.conftest import counts
 
 
 class Clock:
@@ -54,26 +55,33 @@ def wait(counter_and_time) -> Pass:
 
 
 def test_nothing_is_in_hand_at_first(counter):
-    assert counter.counts(["a", "b"]) == {"a": 0, "b": 0}
-    assert counter.counts([]) == {}
+    assert counts(counter, ["a", "b"]) == {"a": 0, "b": 0}
+    assert counts(counter, []) == {}
 
 
 def test_entering_and_leaving_is_counted_for_each_server(counter):
     first, second = counter.enter("a", 5, 60), counter.enter("a", 5, 60)
     counter.enter("b", 5, 60)
-    assert counter.counts(["a", "b"]) == {"a": 2, "b": 1}
+    assert counts(counter, ["a", "b"]) == {"a": 2, "b": 1}
 
     counter.leave("a", first)
 
     assert first != second
-    assert counter.counts(["a", "b"]) == {"a": 1, "b": 1}
+    assert counts(counter, ["a", "b"]) == {"a": 1, "b": 1}
+
+
+def test_looks_take_turns(counter):
+    assert [counter.look(["a", "b"])[1] for _ in range(3)] == [0, 1, 2]
+    counter.enter("a", 5, 60)
+
+    assert counter.look([]) == ({}, 3)
 
 
 def test_limit_holds(counter):
     tokens = [counter.enter("a", 2, 60) for _ in range(3)]
 
     assert tokens[2] is None
-    assert counter.counts(["a"]) == {"a": 2}
+    assert counts(counter, ["a"]) == {"a": 2}
     counter.leave("a", tokens[0])
     assert counter.enter("a", 2, 60) is not None
 
@@ -81,12 +89,12 @@ def test_limit_holds(counter):
 def test_who_died_is_forgotten_at_the_deadline(counter, wait):
     counter.enter("a", 1, 20)
     wait(19)
-    assert counter.counts(["a"]) == {"a": 1}
+    assert counts(counter, ["a"]) == {"a": 1}
     assert counter.enter("a", 1, 20) is None
 
     wait(2)
 
-    assert counter.counts(["a"]) == {"a": 0}
+    assert counts(counter, ["a"]) == {"a": 0}
     assert counter.enter("a", 1, 20) is not None
 
 
@@ -99,9 +107,9 @@ def test_leaving_twice_or_too_late_is_harmless(counter, wait):
     counter.leave("a", token)
     counter.leave("b", token)
 
-    assert counter.counts(["a"]) == {"a": 1}
+    assert counts(counter, ["a"]) == {"a": 1}
     counter.leave("a", other)
-    assert counter.counts(["a"]) == {"a": 0}
+    assert counts(counter, ["a"]) == {"a": 0}
 
 
 def test_limit_holds_against_many_at_once(counter):
@@ -135,12 +143,12 @@ def test_without_redis_each_process_counts_its_own(caplog):
 
         with caplog.at_level(logging.WARNING):
             tokens = [counter.enter("a", 2, 60) for _ in range(3)]
-            counts = counter.counts(["a"])
+            found = counts(counter, ["a"])
             counter.leave("a", tokens[0])
 
         assert tokens[2] is None
-        assert counts == {"a": 2}
-        assert counter.counts(["a"]) == {"a": 1}
+        assert found == {"a": 2}
+        assert counts(counter, ["a"]) == {"a": 1}
         assert "previews are counted in this process only" in caplog.text
 
 
@@ -153,4 +161,6 @@ def test_processes_share_one_count(settings, empty_redis):
     mine.enter("a", 5, 60)
 
     assert theirs is not mine
-    assert theirs.counts(["a"]) == {"a": 1}
+    turns = [one.look(["a"])[1] for one in (mine, theirs, mine, theirs)]
+    assert turns == [0, 1, 2, 3]
+    assert counts(theirs, ["a"]) == {"a": 1}

@@ -70,14 +70,17 @@ def policy_setting() -> str:
 _SETTING = Prepared(lambda: ClusterSettings.objects.filter(id=1).values_list("policy"))
 
 
-def choose(views: Sequence[NodeView], scope: str, policy: str | None = None) -> NodeView:
+def choose(
+    views: Sequence[NodeView], scope: str, policy: str | None = None, turn: int | None = None
+) -> NodeView:
     """One of `views`, which must not be empty. Each `scope` ("jobs", "previews") has a rotation of its own,
-    shared by all processes. A job whose policy is gone by now is placed by the current one."""
+    shared by all processes; `turn`: this choice's place in it, where the caller has taken one. A job whose
+    policy is gone by now is placed by the current one."""
     if not views:
         raise ValueError("there is no node to choose from")
     name = _usable(policy)
     ordered = sorted(views, key=lambda view: view.name)
-    return registry.get(name).choose(ordered, next_turn(scope), _rng)
+    return registry.get(name).choose(ordered, next_turn(scope) if turn is None else turn, _rng)
 
 
 class Choices:
