@@ -1,26 +1,25 @@
 """Questions over HTTP to servers of ours, on connections that are kept open.
 
-The standard library's client, because what a general one does besides (cookies, redirects, encodings, a
-parser in Python) takes longer than the way to a server and back. No proxy of the environment is used.
+By urllib3, because what a browser-like client does besides (cookies, redirects, proxies, a parser in Python)
+takes a third of the way to a server and back. No proxy of the environment is used.
 """
 
 from __future__ import annotations
 
 import json
-import select
-import socket
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from typing import Any
-from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, TimeoutError
 
 CONNECT_SECONDS = 2.0
-IDLE_SECONDS = 3.0  # shorter than the servers': they never close a connection that is about to be used
+IDLE_SECONDS = 3.0  # shorter than the servers': they do not close a connection that is about to be used
+_SERVERS = 200  # to which connections are kept
+_EACH = 50  # kept to each
 
 
 class Unreachable(Exception):
@@ -48,75 +47,34 @@ class Connections:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._idle: dict[str, list[tuple[HTTPConnection, float]]] = defaultdict(list)
+        self._used = clock()
+        self._pools = urllib3.PoolManager(_SERVERS, maxsize=_EACH, retries=False)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Answer:
         """The answer, whatever its status. `seconds` to send the question, and to wait for each part of the
         answer. Raises Unreachable, TooSlow."""
-        parts = urlsplit(url)
-        connection = self._take(parts.netloc) or _connect(parts.netloc, seconds)
-        kept = False
+        self._close_idle()
+        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
         try:
-            connection.sock.settimeout(seconds)
-            connection.request("POST", parts.path or "/", body, dict(headers))
-            response = connection.getresponse()
-            answer = Answer(response.status, response.headers, response.read())
-            kept = not response.will_close
+            answer = self._pools.request(
+                "POST", url, body=body, headers=headers, timeout=timeout, decode_content=False
+            )
+        except (ConnectTimeoutError, NewConnectionError) as error:  # too slow to connect: not there
+            raise Unreachable(str(error)) from error
         except TimeoutError as error:
             raise TooSlow(str(error)) from error
-        except (OSError, HTTPException) as error:
-            raise Unreachable(f"{type(error).__name__}: {error}") from error
-        finally:
-            if kept:
-                self._keep(parts.netloc, connection)
-            else:
-                connection.close()
-        return answer
+        except HTTPError as error:
+            raise Unreachable(str(error)) from error
+        return Answer(answer.status, answer.headers, answer.data)
 
     def close(self) -> None:
-        """Those that are idle."""
+        """Those that are idle now, and the others when they are done."""
+        self._pools.clear()
+
+    def _close_idle(self) -> None:
+        """After a pause. In between, a connection that its server has closed is noticed when it is taken."""
         with self._lock:
-            idle = [connection for kept in self._idle.values() for connection, _ in kept]
-            self._idle.clear()
-        for connection in idle:
-            connection.close()
-
-    def _take(self, server: str) -> HTTPConnection | None:
-        """The one that was used last, if the server has not closed it."""
-        while True:
-            with self._lock:
-                kept = self._idle[server]
-                if not kept:
-                    del self._idle[server]
-                    return None
-                connection, since = kept.pop()
-            if self._clock() - since < IDLE_SECONDS and not _has_something_to_read(connection.sock):
-                return connection
-            connection.close()
-
-    def _keep(self, server: str, connection: HTTPConnection) -> None:
-        now = self._clock()
-        with self._lock:
-            kept = self._idle[server]
-            stale = [one for one, since in kept if now - since >= IDLE_SECONDS]
-            self._idle[server] = [*kept[len(stale) :], (connection, now)]  # the oldest lie first
-        for one in stale:
-            one.close()
-
-
-def _connect(server: str, seconds: float) -> HTTPConnection:
-    connection = HTTPConnection(server, timeout=min(CONNECT_SECONDS, seconds))
-    try:
-        connection.connect()
-    except (OSError, HTTPException) as error:  # one that is too slow to connect is not there
-        with suppress(OSError):
-            connection.close()
-        raise Unreachable(f"{type(error).__name__}: {error}") from error
-    return connection
-
-
-def _has_something_to_read(sock: socket.socket) -> bool:
-    """Of a connection between two questions that is its end."""
-    looked = select.poll()
-    looked.register(sock, select.POLLIN)
-    return bool(looked.poll(0))
+            now = self._clock()
+            paused, self._used = now - self._used >= IDLE_SECONDS, now
+        if paused:
+            self._pools.clear()
