@@ -65,7 +65,7 @@ def _bar(bar: Bar, y: int, scale: float, unit: str) -> list[str]:
     end, said = length, f"{number(bar.value)} {unit}"
     if bar.half is not None:
         left, right = max(0.0, length - bar.half * scale), length + bar.half * scale
-        end, said = max(end, right), f"{number(bar.value)} ± {number(bar.half)} {unit}"
+        end, said = max(end, right), f"{interval(bar.value, bar.half)} {unit}"
         parts.append(
             f'<path d="M{_short(LABELS + left)} {middle}H{_short(LABELS + right)}" '
             'stroke="var(--chart-text, #1b1b1f)" stroke-width="1.5"/>'
@@ -80,6 +80,14 @@ def number(value: float) -> str:
         return "0"
     digits = max(0, 2 - _exponent(abs(value)))
     return f"{value:.{min(digits, 6)}f}"
+
+
+def interval(value: float, half: float) -> str:
+    """A mean and half of its interval, both to the second figure of the half: 1.012 ± 0.024, 130 ± 25."""
+    if not half:
+        return f"{number(value)} ± 0"
+    digits = max(0, 1 - _exponent(half))
+    return f"{value:.{digits}f} ± {half:.{digits}f}"
 
 
 def _exponent(value: float) -> int:

@@ -9,7 +9,7 @@ from html import escape
 from io import StringIO
 from typing import Any
 
-from loadbalancer.report.charts import Bar, Mark, bars, number
+from loadbalancer.report.charts import Bar, Mark, bars, interval, number
 from loadbalancer.report.comparison import DIFFERENCES, ORIGINAL, Row, Run
 from loadbalancer.report.statistics import Estimate
 from loadbalancer.report.validation import COMPARED, Checked, order_kept
@@ -113,10 +113,10 @@ def to_html(
         f'<h1>{escape(title)}</h1><ul class="settings">{said}</ul>',
         "<p>Means over seeds; ± is half of a 95 % confidence interval (Student’s t).</p>",
         *(f"<p>{escape(note)}</p>" for note in notes),
-        "<h2>Beside the original</h2>",
-        _original(rows),
-        "".join(f"<p>{escape(text)}</p>" for text in DIFFERENCES),
     ]
+    if any({"saved_fastest", "saved_slowest"} & set(row.estimates) for row in rows):
+        parts += ["<h2>Beside the original</h2>", _original(rows)]
+        parts += [f"<p>{escape(text)}</p>" for text in DIFFERENCES]
     if validation:
         parts += ["<h2>What the simulation had said</h2>", _validation(validation)]
     for case in cases:
@@ -206,4 +206,4 @@ def _html_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 def _said(one: Estimate | None) -> str:
     if one is None:
         return "–"
-    return number(one.mean) if one.half is None else f"{number(one.mean)} ± {number(one.half)}"
+    return number(one.mean) if one.half is None else interval(one.mean, one.half)

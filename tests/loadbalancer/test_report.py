@@ -11,7 +11,7 @@ import pytest
 
 from loadbalancer.records import Outcome, Record
 from loadbalancer.report import page
-from loadbalancer.report.charts import Bar, Mark, bars, number
+from loadbalancer.report.charts import Bar, Mark, bars, interval, number
 from loadbalancer.report.comparison import Run, rows
 from loadbalancer.report.measures import lower_bound, measure, saved
 from loadbalancer.report.statistics import estimate, jain, percentile, student_t
@@ -139,6 +139,19 @@ def test_page_stands_alone_and_escapes_names():
     for outside in ("<script", "src=", "href=", "@import", "url("):
         assert outside not in html
     assert html.count("<svg") == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "said"),
+    [
+        (1.01189, 0.00235, "1.0119 ± 0.0024"),
+        (130.4, 25.2, "130 ± 25"),
+        (8.343, 0.517, "8.34 ± 0.52"),
+        (0, 0, "0 ± 0"),
+    ],
+)
+def test_intervals_are_said_to_their_second_figure(value: float, half: float, said: str):
+    assert interval(value, half) == said
 
 
 def test_chart_is_well_formed_and_to_scale():
