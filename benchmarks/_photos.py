@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import simplejpeg  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 
@@ -14,6 +16,17 @@ def variant(data: bytes, number: int, quality: int = 90) -> bytes:
     out = io.BytesIO()
     Image.fromarray(np.roll(pixels, 16 * number, axis=1)).save(out, "JPEG", quality=quality)
     return out.getvalue()
+
+
+def pixels_of(data: bytes) -> NDArray[np.uint8]:
+    """`(h, w, 3)` RGB."""
+    return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB"), np.uint8)
+
+
+def turned(pixels: NDArray[np.uint8], number: int, quality: int = 90) -> bytes:
+    """What `variant` makes, quickly: for many large ones."""
+    moved = np.ascontiguousarray(np.roll(pixels, 16 * number, axis=1))
+    return bytes(simplejpeg.encode_jpeg(moved, quality=quality, colorsubsampling="420"))
 
 
 def photo(seed: int, width: int = 1152, height: int = 864, quality: int = 90) -> bytes:

@@ -6,7 +6,7 @@ The job goes through the API, from the request until it has succeeded, with its 
 jobs of 200 get the same photos: results that the drive has already would be cheaper to take in.
 
 What the platform costs a photo hardly depends on the photo. So there are photos of one megapixel, some of
-which take less time than a row in a database, and photos of twelve, as cameras make them. `ratio` is time
+which take less time than a row in a database, and photos of twelve, as phones make them. `ratio` is time
 that passed; `cpu_ratio` is processor time of all processes, which tells more on a machine that does other
 work besides. `cpu_ratio_with_floor` adds to the bare loop what nobody can do without whose results are to be
 in a drive for good: hash, rename, sync and a row for each (`floor`). Thumbnails of results are made after a
@@ -29,29 +29,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks._photos import photo, variant
+from benchmarks._photos import photo, pixels_of, turned, variant
 from benchmarks._platform import Platform, Ran, platform
 
+Apps = dict[str, dict[str, Any]]
 
-@dataclass(frozen=True)
-class Case:
-    app: str
-    params: dict[str, Any]
-    width: int = 1152
-    height: int = 864
-
-    @property
-    def megapixels(self) -> int:
-        return round(self.width * self.height / 1e6)
-
-
-CASES = (
-    Case("blackwhite", {}),
-    Case("mosaic", {"style": "blocks"}),
-    # With one palette for the folder a job finds it once, the loop for each photo: another comparison.
-    Case("pixelart", {"shared_palette": False}, 4000, 3000),
-)
-LARGE = 20  # photos of 12 megapixels
+SMALL_APPS: Apps = {"blackwhite": {}, "mosaic": {"style": "blocks"}}
+# With one palette for the folder a job finds it once, the loop for each photo: another comparison.
+LARGE_APPS: Apps = {
+    "blackwhite": {},
+    "pixelart": {"shared_palette": False},
+    "ascii": {},
+    "mosaic": {"style": "blocks"},
+}
+LARGE = 200  # photos of 12 megapixels
 
 
 def _loop(
@@ -73,6 +64,9 @@ def _loop(
         made = apply(processor, open_source(path.read_bytes()), options, Context(), Limits(), Timings())
         assert made.image is not None
         (out / path.name).write_bytes(made.image.data)
+        for text in (made.text, made.html):
+            if text is not None:
+                (out / f"{path.name}.txt").write_text(text)
     with cpu.get_lock():
         cpu.value += time.process_time() - before
     done.wait()
@@ -140,30 +134,71 @@ def run(argv: Sequence[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks batch")
     parser.add_argument("--quick", action="store_true", help="fewer photos and repeats")
     parser.add_argument("--repeat", type=int, default=None)
+    parser.add_argument("--megapixels", type=int, choices=(1, 12), help="these photos only")
     options = parser.parse_args(argv)
-    sizes = (1, 10, 40) if options.quick else (1, 3, 10, 200)
-    large = 8 if options.quick else LARGE
-    repeat = options.repeat or (2 if options.quick else 5)
     cores = sorted(os.sched_getaffinity(0))[:2]
     rows = []
-    with tempfile.TemporaryDirectory() as folder, platform(nodes=len(cores)) as site:
-        for case in CASES:
-            bases = [photo(n, case.width, case.height) for n in range(4 if case.megapixels > 1 else 40)]
-            site.run_job(app=case.app, folder=_upload(site, bases[:1]), params=case.params)  # warm
-            for size in [large] if case.megapixels > 1 else sizes:
-                jobs, loops, floors = [], [], []
-                for turn in range(repeat):  # in turns: a machine whose speed drifts is the same for both
+    with tempfile.TemporaryDirectory() as folder, platform(len(cores), QUOTA_BYTES=str(10**12)) as site:
+        bench = Bench(site, cores, Path(folder))
+        if options.megapixels != 12:
+            sizes = (1, 10, 40) if options.quick else (1, 3, 10, 200)
+            rows += bench.small(sizes, options.repeat or (2 if options.quick else 5))
+        if options.megapixels != 1:
+            rows += bench.large(8 if options.quick else LARGE, options.repeat or (1 if options.quick else 3))
+    return {"rows": rows, "nodes": len(cores), "load": os.getloadavg()[0]}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Jobs and loops in turns: a machine whose speed drifts is the same for both."""
+
+    site: Platform
+    cores: Sequence[int]
+    folder: Path
+
+    def small(self, sizes: Sequence[int], repeat: int) -> list[dict[str, Any]]:
+        rows = []
+        bases = [photo(n) for n in range(40)]
+        for app, params in SMALL_APPS.items():
+            self.site.run_job(app=app, folder=_upload(self.site, bases[:1]), params=params)  # warm
+            for size in sizes:
+                turns = []
+                for turn in range(repeat):
                     photos = [variant(bases[n % len(bases)], n + size * turn) for n in range(size)]
-                    files = _write(Path(folder), photos)
-                    uploaded = _upload(site, photos)
-                    time.sleep(2)  # thumbnails of what was uploaded are no part of the job
-                    jobs.append(site.run_job(app=case.app, folder=uploaded, params=case.params))
-                    time.sleep(1)
-                    loops.append(bare_loop(cores, case.app, case.params, files))
-                    floors.append(floor("floor", size))
-                rows.append(_row(case, size, jobs, loops, floors))
+                    files, uploaded = _write(self.folder, photos), _upload(self.site, photos)
+                    turns.append(self._turn(app, params, files, uploaded))
+                rows.append(_row(app, 1, size, turns))
                 print(rows[-1], flush=True)
-    return {"rows": rows, "repeat": repeat, "nodes": len(cores), "load": os.getloadavg()[0]}
+        return rows
+
+    def large(self, size: int, repeat: int) -> list[dict[str, Any]]:
+        """Every app gets the same photos: their results differ, and making and sending them takes longest."""
+        turns: dict[str, list[Turn]] = {app: [] for app in LARGE_APPS}
+        for app, params in LARGE_APPS.items():
+            self.site.run_job(app=app, folder=_upload(self.site, [photo(0, 4000, 3000)]), params=params)
+        bases = [pixels_of(photo(n, 4000, 3000)) for n in range(1, 4)]
+        for turn in range(repeat):
+            photos = [turned(bases[n % len(bases)], n + size * turn) for n in range(size)]
+            files, uploaded = _write(self.folder, photos), _upload(self.site, photos)
+            del photos
+            for app, params in LARGE_APPS.items():
+                turns[app].append(self._turn(app, params, files, uploaded))
+                print(_row(app, 12, size, turns[app]), flush=True)
+        return [_row(app, 12, size, all_) for app, all_ in turns.items()]
+
+    def _turn(self, app: str, params: dict[str, Any], files: list[Path], uploaded: str) -> Turn:
+        self.site.settle()
+        job = self.site.run_job(app=app, folder=uploaded, params=params)
+        self.site.settle()
+        loop = bare_loop(self.cores, app, params, files)
+        return Turn(job, loop, floor("floor", len(files)))
+
+
+@dataclass(frozen=True)
+class Turn:
+    job: Ran
+    loop: Ran
+    floor: float
 
 
 def _write(folder: Path, photos: Sequence[bytes]) -> list[Path]:
@@ -178,25 +213,24 @@ def _upload(site: Platform, photos: Sequence[bytes]) -> str:
     return site.folder(f"{len(photos)} photos, {secrets.token_hex(4)}", named)
 
 
-def _row(case: Case, size: int, jobs: list[Ran], loops: list[Ran], floors: list[float]) -> dict[str, Any]:
-    pairs = list(zip(jobs, loops, strict=True))
+def _row(app: str, megapixels: int, size: int, turns: Sequence[Turn]) -> dict[str, Any]:
+    pairs = [(turn.job, turn.loop) for turn in turns]
     ratios = [job.seconds / loop.seconds for job, loop in pairs]
     return {
-        "app": case.app,
-        "megapixels": case.megapixels,
+        "app": app,
+        "megapixels": megapixels,
         "photos": size,
-        "job_s": round(statistics.median(job.seconds for job in jobs), 3),
-        "bare_loop_s": round(statistics.median(loop.seconds for loop in loops), 3),
+        "turns": len(turns),
+        "job_s": round(statistics.median(job.seconds for job, _ in pairs), 3),
+        "bare_loop_s": round(statistics.median(loop.seconds for _, loop in pairs), 3),
         "over_s": round(statistics.median(job.seconds - loop.seconds for job, loop in pairs), 3),
         "ratio": round(statistics.median(ratios), 3),
         "ratio_min": round(min(ratios), 3),
         "ratio_max": round(max(ratios), 3),
         "cpu_ratio": round(statistics.median(job.cpu / loop.cpu for job, loop in pairs), 2),
-        "floor_cpu_ms_a_photo": round(statistics.median(floors) / size * 1000, 2),
+        "floor_cpu_ms_a_photo": round(statistics.median(turn.floor for turn in turns) / size * 1000, 2),
         "cpu_ratio_with_floor": round(
-            statistics.median(
-                job.cpu / (loop.cpu + least) for (job, loop), least in zip(pairs, floors, strict=True)
-            ),
+            statistics.median(turn.job.cpu / (turn.loop.cpu + turn.floor) for turn in turns),
             2,
         ),
         "cpu_ms_a_photo": round(

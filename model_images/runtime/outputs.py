@@ -12,6 +12,8 @@ from jobfolder.layout import write_bytes
 from model_images.runtime.imageio import SUFFIXES
 from model_images.runtime.work import Done
 
+_LARGE = 500_000  # bytes; of smaller files many are synced together in little time
+
 
 def save_outputs(job_dir: Path, image: ChunkImage, done: Done) -> list[dict[str, Any]]:
     """`outputs` of the image's document. Writing them again replaces them by the same bytes."""
@@ -29,7 +31,8 @@ def save_outputs(job_dir: Path, image: ChunkImage, done: Done) -> list[dict[str,
 def _save(job_dir: Path, image: ChunkImage, kind: str, media_type: str, data: bytes) -> dict[str, Any]:
     suffix = SUFFIXES[media_type]
     path = f"output/{image.image}{suffix}"
-    write_bytes(f"{os.fspath(job_dir)}/{path}", data)  # a time limit or a full disk leaves no half file
+    # A time limit or a full disk leaves no half file. Results are synced before they enter the drive.
+    write_bytes(f"{os.fspath(job_dir)}/{path}", data, on_its_way=len(data) >= _LARGE)
     return {
         "kind": kind,
         "name": f"{PurePath(image.name).stem}{suffix}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -126,3 +127,25 @@ def test_spec_of_other_owner_types_is_kept(data_dir):
     jobfolder.create(jobfolder.jobs_root(data_dir), spec, [])
 
     assert jobfolder.read_spec(jobfolder.job_dir(data_dir, "j2")) == spec
+
+
+@pytest.mark.parametrize("on_its_way", [False, True])
+def test_bytes_replace_a_file_at_once(tmp_path, on_its_way):
+    path = tmp_path / "output" / "a.jpg"
+    path.parent.mkdir()
+    path.write_bytes(b"old")
+
+    layout.write_bytes(path, b"new" * 300_000, on_its_way=on_its_way)
+
+    assert path.read_bytes() == b"new" * 300_000
+    assert names(path.parent) == ["a.jpg"]
+
+
+def test_only_large_outputs_are_sent_to_the_disk_at_once(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda *arguments: told.append(arguments[1:]))
+
+    layout.write_bytes(tmp_path / "small", b"x")
+    layout.write_bytes(tmp_path / "large", b"x", on_its_way=True)
+
+    assert told == [(0, 0, os.POSIX_FADV_DONTNEED)]
