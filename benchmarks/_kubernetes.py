@@ -10,7 +10,8 @@ limit of a node of speed 1, and there are as many as all nodes together have of 
 as a whole to the same cores, a node of speed 4 has room for four.
 
 A limit binds only while the machine has that much to give: the kernel counts a pod's processor time in
-periods of 100 ms, so a photo should take several on the slowest node, and nothing else should be at work.
+periods of 100 ms, and pods compete with whatever else is at work. A run in which a node was not as fast as it
+was measured to be is told and done again, once.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 CLAIM = "pixelyard-data"
 ANYWHERE = ""  # in the place of a node's name: wherever there is room
 START = 90.0  # seconds that pods may take to start
+SLOWEST, FASTEST = 0.75, 1.4  # times the measured speed; work of few photos is known that well only
+TRIES = 2  # of a run in which a node strays
 
 
 class NoCluster(Exception):
@@ -51,7 +54,26 @@ class Pods(_real.Real):
             nodes = [
                 replace(node, speed=least, slots=node.slots * round(self.wanted[node.name])) for node in nodes
             ]
-        return super().run(trace, nodes, policy, seed=seed, chunk_seconds=chunk_seconds)
+        outcome = super().run(trace, nodes, policy, seed=seed, chunk_seconds=chunk_seconds)
+        tries = 1
+        while (off := strayed(outcome.nodes, nodes)) and tries < TRIES:
+            print(f"  seed {seed}, {policy}: {off}; done again", flush=True)
+            outcome = super().run(trace, nodes, policy, seed=seed, chunk_seconds=chunk_seconds)
+            tries += 1
+        if off:
+            print(f"  seed {seed}, {policy}: {off}, in {tries} tries", flush=True)
+        return outcome
+
+
+def strayed(found: Sequence[NodeSpec], measured: Sequence[NodeSpec]) -> str:
+    """Which node was not as fast in a run as it was measured to be, in words; "" if all were. Somebody else
+    was at work then: limits bind only while the machine has as much to give."""
+    before = {node.name: node.speed for node in measured}
+    for node in found:
+        drift = node.speed / before[node.name]
+        if not SLOWEST <= drift <= FASTEST:
+            return f"{node.name} was {drift:.2f} times as fast as measured"
+    return ""
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import _engines, dispatch_decision, load_balancing
+from loadbalancer.workload import NodeSpec
 
 
 @pytest.fixture
@@ -108,3 +109,13 @@ def test_decisions_of_a_pool_are_timed():
 
     assert {row["nodes"] for row in rows} == {10, 100, 1000}
     assert all(row["choose_us"] > 0 and row["pool_us"] > 0 for row in rows)
+
+
+def test_a_node_that_was_slower_than_measured_is_named():
+    from benchmarks._kubernetes import strayed
+
+    measured = [NodeSpec("a", 2.0), NodeSpec("b", 1.0)]
+
+    assert strayed([NodeSpec("a", 1.9), NodeSpec("b", 1.1)], measured) == ""
+    assert strayed([NodeSpec("a", 1.0), NodeSpec("b", 1.0)], measured).startswith("a was 0.50 times")
+    assert strayed([NodeSpec("b", 1.6)], measured).startswith("b was 1.60 times")
