@@ -115,6 +115,20 @@ def test_real_run_from_its_start_to_its_table(staff, world):
     assert list((world.data_dir / "jobs").iterdir()) == []
 
 
+def test_page_offers_the_clusters_nodes(staff_web, world):
+    page = staff_web.get("/benchmarks/new/").content.decode()
+    assert "node-1" in page
+    assert "Photos are made to fit the work" in page
+
+    answer = staff_web.post(
+        "/benchmarks/new/",
+        {"kind": "real", "title": "Here", "images": "8", "seeds": "1", "mean": "0.02", "policies": ["pull"]},
+    )
+
+    assert answer.status_code == 302
+    assert [node["name"] for node in BenchmarkRun.objects.get(kind="real").nodes] == ["node-1", "node-2"]
+
+
 def test_what_a_killed_cell_left_goes_and_the_next_does_it_anew(staff, world, monkeypatch):
     run = runs.start(staff, kind="real", config=CONFIG | {"policies": ["pull"], "alone": False})
 
