@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from model_images.runtime import previewing
+from model_images.runtime.messages import pack, receive, send
 from model_images.runtime.settings import scrub_environment
 
 _PONG_SECONDS = 2.0
@@ -70,18 +71,18 @@ class Pool:
     ) -> tuple[dict[str, Any], bytes]:
         """A worker's answer: its head, and the image's bytes. With `owner`, by a fresh worker that can read
         that owner's files. Raises Failed."""
-        message = previewing.pack(question, photo)
+        message = pack(question, photo)
         wanted = question.get("weights")
         worker = self._take(owner, wanted)
         kept = False
         with self._lock:
             self._busy += 1
         try:
-            worker.pipe.send_bytes(message)
+            send(worker.pipe, message)
             if not worker.pipe.poll(self._seconds):
                 text = f"Processing took longer than {self._seconds:g} seconds."
                 raise Failed("timed_out", text)
-            head, body = previewing.unpack(worker.pipe.recv_bytes())
+            head, body = receive(worker.pipe)
             kept = owner is None
             if wanted:
                 worker.weights.add(wanted)
@@ -146,8 +147,8 @@ class Pool:
 
     def _answers(self, worker: _Worker) -> bool:
         """Locked in, and with everything imported: one that can't be is started all the same, and dies."""
-        worker.pipe.send_bytes(previewing.PING)
-        return worker.pipe.poll(_PONG_SECONDS) and worker.pipe.recv_bytes() == previewing.PING
+        send(worker.pipe, pack(previewing.PING))
+        return worker.pipe.poll(_PONG_SECONDS) and receive(worker.pipe) == (previewing.PING, b"")
 
     def _keep(self, worker: _Worker) -> None:
         with self._lock:

@@ -9,11 +9,9 @@ that they have loaded.
 from __future__ import annotations
 
 import faulthandler
-import json
 import logging
 import os
 import signal
-import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -23,6 +21,7 @@ from typing import Any
 from jobfolder import Limits, drive_path
 from model_images.runtime import lockin, sessions
 from model_images.runtime.contract import BadImage, BadParams, BadWeights, Context, Weights
+from model_images.runtime.messages import Packed, pack, receive, send
 from model_images.runtime.registry import package_folders, processors
 from model_images.runtime.sources import NoPhoto, open_source
 from model_images.runtime.work import Timings, apply, has_fit, image_limits, load_params
@@ -30,25 +29,7 @@ from model_images.runtime.work import Timings, apply, has_fit, image_limits, loa
 log = logging.getLogger(__name__)
 
 
-def pack(head: Mapping[str, Any], body: bytes = b"") -> bytes:
-    text = json.dumps(head, ensure_ascii=False, allow_nan=False).encode()
-    return struct.pack("=I", len(text)) + text + body
-
-
-PING = pack({"ping": True})  # answered with itself
-
-
-def unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
-    """Raises ValueError for what `pack` didn't make."""
-    if len(message) < 4:
-        raise ValueError("short message")
-    (length,) = struct.unpack_from("=I", message)
-    if length > len(message) - 4:
-        raise ValueError("short head")
-    head = json.loads(message[4 : 4 + length])
-    if not isinstance(head, dict):
-        raise ValueError("no JSON object")
-    return head, message[4 + length :]
+PING: dict[str, Any] = {"ping": True}  # answered with itself
 
 
 def main(pipe: Connection, data_dir: str, owner: str | None) -> None:
@@ -70,8 +51,8 @@ def main(pipe: Connection, data_dir: str, owner: str | None) -> None:
     lockin.enter(_box(Path(data_dir), owner, cache))
     with suppress(EOFError, OSError):  # the server closed the pipe, or is gone
         while True:
-            message = pipe.recv_bytes()
-            pipe.send_bytes(message if message == PING else answer(message, Path(data_dir), cache))
+            question, photo = receive(pipe)
+            send(pipe, pack(PING) if question == PING else answer(question, photo, Path(data_dir), cache))
     os._exit(0)
 
 
@@ -86,10 +67,9 @@ def _box(data_dir: Path, owner: str | None, cache: Path | None) -> lockin.Box:
     return lockin.Box(read=(data_dir / "drive" / owner, weights, *package_folders()), write=(cache,))
 
 
-def answer(message: bytes, data_dir: Path, cache: Path | None) -> bytes:
+def answer(question: Mapping[str, Any], photo: bytes, data_dir: Path, cache: Path | None) -> Packed:
     """A question's answer; whatever goes wrong is an answer, too."""
     try:
-        question, photo = unpack(message)
         return _process(question, photo, data_dir, cache)
     except BadParams as error:
         return _refusal("invalid", error.message, error.fields)
@@ -102,11 +82,11 @@ def answer(message: bytes, data_dir: Path, cache: Path | None) -> bytes:
         return _refusal("app_error", f"The app failed on this photo ({type(error).__name__}).")
 
 
-def _refusal(code: str, message: str, fields: Mapping[str, list[str]] | None = None) -> bytes:
+def _refusal(code: str, message: str, fields: Mapping[str, list[str]] | None = None) -> Packed:
     return pack({"error": {"code": code, "message": message, "fields": dict(fields or {})}})
 
 
-def _process(question: Mapping[str, Any], photo: bytes, data_dir: Path, cache: Path | None) -> bytes:
+def _process(question: Mapping[str, Any], photo: bytes, data_dir: Path, cache: Path | None) -> Packed:
     processor = processors()[question["processor"]]
     params = load_params(processor, question["params"])
     limits = Limits(**question["limits"])

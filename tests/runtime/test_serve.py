@@ -22,7 +22,6 @@ import pytest
 from PIL import Image
 
 import jobfolder
-from model_images.runtime import previewing
 from model_images.runtime.negotiation import choose
 from tests.runtime import pictures
 from tests.runtime.conftest import APPS, Jobs, until
@@ -374,10 +373,3 @@ def test_sigterm_answers_what_is_in_hand_and_leaves_nothing(tmp_path):
 )
 def test_negotiation(accept, outputs, kind):
     assert choose(accept, outputs) == kind
-
-
-def test_messages_over_the_pipe():
-    assert previewing.unpack(previewing.pack({"a": "ü"}, b"\0body")) == ({"a": "ü"}, b"\0body")
-    for wrong in (b"", b"\1", b"\4\0\0\0true", b"\xff\xff\xff\x7f{}", b"\2\0\0\0[]"):
-        with pytest.raises(ValueError, match=r".+"):
-            previewing.unpack(wrong)
