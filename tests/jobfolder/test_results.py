@@ -44,6 +44,28 @@ def test_waiting_counts_what_tail_would_give(folder):
     assert jobfolder.waiting_results(folder / "gone", {}) == 0
 
 
+def test_waiting_reads_each_line_once_for_who_looks_again(folder, monkeypatch):
+    path, other = (folder / "results" / f"1-000{n}@w1.jsonl" for n in (1, 2))
+    path.write_text('{"image": "a"}\n{"image": "b", "na')
+    opened = []
+    really = results._open
+    monkeypatch.setattr(results, "_open", lambda path: opened.append(path.name) or really(path))
+    counted = {}
+
+    assert [jobfolder.waiting_results(folder, {}, counted) for _ in range(3)] == [1, 1, 1]
+    assert opened == [path.name]
+
+    with path.open("a") as more:
+        more.write('me": "b"}\n')
+    other.write_text('{"image": "c"}\n{"image": "d"}\n')
+    assert [jobfolder.waiting_results(folder, {}, counted) for _ in range(2)] == [4, 4]
+    assert jobfolder.waiting_results(folder, {}) == 4
+    assert len(opened) == 5
+
+    _, offsets = jobfolder.tail_results(folder, {})
+    assert jobfolder.waiting_results(folder, offsets, {}) == 0
+
+
 def test_a_write_that_fails_half_way_is_taken_back(folder, monkeypatch):
     with Writer(folder, "1-0001", "w1") as writer:
         writer.append({"image": "a"})

@@ -69,6 +69,7 @@ class Ingest:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._offsets: dict[str, int] = {}
+        self._waiting: dict[str, tuple[int, int]] = {}  # lines beyond them that were seen
         self._counted = False
         self._last = float("-inf")
         self.drained = False  # everything that was in the folder at the last run has been taken in
@@ -76,7 +77,7 @@ class Ingest:
     def is_ripe(self, job: Job) -> bool:
         """Whether a pass' worth of documents waits: half of what the job lacks, so that passes are few and
         little is left when the last photo is done; or all of it. Cheap: to be asked often."""
-        waiting = jobfolder.waiting_results(folders.path_of(job.id), self._offsets)
+        waiting = jobfolder.waiting_results(folders.path_of(job.id), self._offsets, self._waiting)
         missing = job.total - job.done
         return waiting >= min(missing, max(ENOUGH, missing // 2))
 
@@ -95,7 +96,7 @@ class Ingest:
                 for step in STEPS:
                     step(batch)
                 self._counted = True
-            self._offsets = batch.offsets
+            self._offsets, self._waiting = batch.offsets, {}
             stored += len(batch.saved)
             self.drained = len(batch.lines) < BATCH
             if self.drained:
