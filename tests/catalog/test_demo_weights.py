@@ -87,7 +87,7 @@ def test_the_shape_finder_has_a_picture_of_shapes_that_stays_removed(alice, seed
     shapes = Listing.objects.get(title="Shapes")
     picture = shapes.pictures.get()
     assert (picture.width, picture.height) == (600, 400)
-    assert not Listing.objects.get(title="Digits").pictures.exists()
+    assert not Listing.objects.get(title=TOLD["title"]).pictures.exists(), "none is shipped for it"
 
     pictures.remove(alice, picture.pk)
     seed()
