@@ -248,6 +248,16 @@ def test_every_chore_is_done_soon_after_a_start(controller, clock):
     assert len(done) == len(chores._table)
 
 
+def test_chores_that_are_due_at_every_tick_take_turns(controller, clock):
+    chores, done = controller._chores, []
+    chores._table = [(0.5, partial(done.append, name)) for name in "ab"]
+    chores._due = [0.0, 0.0]
+    for _ in range(6):
+        clock.move(0.6)
+        chores.run()
+    assert "".join(done) in ("ababab", "bababa")
+
+
 def test_two_controllers_one_acts(alice, submit, controller, engine, clock):
     second = make_controller(engine, clock)
     controller.tick()

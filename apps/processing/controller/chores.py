@@ -58,16 +58,18 @@ class Chores:
         self._due = [start + min(every, FIRST) for every, _ in self._table]
 
     def run(self) -> None:
-        """At most one chore a call, so that a tick stays short. An error waits for the next turn."""
+        """At most one chore a call, so that a tick stays short: the one that has been due for longest, so
+        that none waits for ever behind those due at every tick. An error waits for the next turn."""
         now = self._clock()
-        for index, (every, chore) in enumerate(self._table):
-            if now >= self._due[index]:
-                self._due[index] = now + every
-                try:
-                    chore()
-                except Exception:
-                    log.exception("%s failed; again in %g s", chore.__name__, every)
-                return
+        index = min(range(len(self._table)), key=self._due.__getitem__)
+        if now < self._due[index]:
+            return
+        every, chore = self._table[index]
+        self._due[index] = now + every
+        try:
+            chore()
+        except Exception:
+            log.exception("%s failed; again in %g s", chore.__name__, every)
 
     def sweep_engine(self) -> None:
         """What the engine made for workers that are not wanted any more."""
