@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 
@@ -74,6 +75,12 @@ class NodeSample(models.Model):
         return f"{self.node} at {self.time:%H:%M:%S}"
 
 
+class LentSlots(models.QuerySet["LentSlot"]):
+    def current(self) -> LentSlots:
+        """Those that are not over, by the database's clock."""
+        return self.filter(until__gt=Now())
+
+
 class LentSlot(models.Model):
     """A slot of a node that a worker of nobody's job has for a while: a benchmark's real run under an engine
     whose workers only the controller may start. Whoever asked renews `until`; a row that is over is as good
@@ -89,6 +96,8 @@ class LentSlot(models.Model):
     placed = models.DateTimeField(null=True, help_text="when the controller gave it to the engine")
     created = models.DateTimeField(default=timezone.now)
     until = models.DateTimeField()
+
+    objects = LentSlots.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["job"])]

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -26,7 +26,7 @@ _LATE = 3.0  # seconds that a controller's tick may take beyond NODE_TIMEOUT
 def nodes() -> QuerySet[Node]:
     """All nodes by name, each with `active`: its live placements, and the slots it has lent."""
     busy = _counted(Placement.objects.filter(node=OuterRef("name"), state__in=_LIVE))
-    lent = _counted(LentSlot.objects.filter(node=OuterRef("name"), until__gt=Now()))
+    lent = _counted(LentSlot.objects.current().filter(node=OuterRef("name")))
     return Node.objects.annotate(active=busy + lent).order_by("name")
 
 
@@ -122,7 +122,7 @@ def _workers(viewer: User) -> dict[str, list[Working]]:
             folder_name=one.job.folder_name if mine else "",
         )
         found.setdefault(one.node, []).append(working)
-    for lent in LentSlot.objects.filter(until__gt=Now()).exclude(placed=None).order_by("id"):
+    for lent in LentSlot.objects.current().exclude(placed=None).order_by("id"):
         working = Working(lent.worker, "Benchmark", 0, lent.created, "", "", is_benchmark=True)
         found.setdefault(lent.node, []).append(working)
     return found

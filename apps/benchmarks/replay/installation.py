@@ -44,10 +44,6 @@ _LIVE = (Placement.State.PLACED, Placement.State.RUNNING)
 
 def nodes() -> tuple[NodeSpec, ...]:
     """The nodes that may get work, by name, speeds relative to the slowest. Raises EngineError."""
-    return _specs()
-
-
-def _specs() -> tuple[NodeSpec, ...]:
     rows = list(_usable().order_by("name"))
     if not rows:
         raise EngineError("No node is ready. Start one, or take back a cordon.")
@@ -134,20 +130,20 @@ def _every(seconds: float, *beats: Beat) -> Beat:
     return both
 
 
-def _with_room(setup: Setup, nodes: Sequence[NodeSpec], work: Work, beat: Beat) -> Sequence[NodeSpec]:
+def _with_room(setup: Setup, wanted: Sequence[NodeSpec], work: Work, beat: Beat) -> Sequence[NodeSpec]:
     """With the slots that can be had beside what else runs there; tried once for all cells of a run. Where
     nodes are nobody else's, all slots can."""
     if settings.ENGINE != "kubernetes":
-        return nodes
+        return wanted
     key = _key("room", work)
     found: dict[str, int] | None = cache.get(key)
     if found is None:
-        found = lent.rooms(setup, _specs(), work, beat)
+        found = lent.rooms(setup, nodes(), work, beat)
         cache.set(key, found, timeout=_KEPT)
-    gone = [node.name for node in nodes if node.name not in found]
+    gone = [node.name for node in wanted if node.name not in found]
     if gone:
         raise EngineError(f"{gone[0]} is not there any more. Start another run, on the nodes there are.")
-    return [replace(node, slots=min(node.slots, found[node.name])) for node in nodes]
+    return [replace(node, slots=min(node.slots, found[node.name])) for node in wanted]
 
 
 def feasible(trace: Trace, found: Calibration) -> Trace:

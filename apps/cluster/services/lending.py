@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from django.db.models import DateTimeField, ExpressionWrapper, QuerySet
+from django.db.models import DateTimeField, ExpressionWrapper
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -30,10 +30,6 @@ def _until() -> ExpressionWrapper:
     return ExpressionWrapper(Now() + timedelta(seconds=SECONDS), output_field=DateTimeField())
 
 
-def _current() -> QuerySet[LentSlot]:
-    return LentSlot.objects.filter(until__gt=Now())
-
-
 # --- Who asks ---------------------------------------------------------------------------------------
 
 
@@ -45,7 +41,7 @@ def ask(spec: PlacementSpec, *, owner: str, processor: str, weights: str = "") -
 
 
 def renew(jobs: Iterable[str]) -> None:
-    LentSlot.objects.filter(job__in=list(jobs), until__gt=Now()).update(until=_until())
+    LentSlot.objects.current().filter(job__in=list(jobs)).update(until=_until())
 
 
 def give_back(job: str) -> None:
@@ -55,7 +51,7 @@ def give_back(job: str) -> None:
 
 def reasons(jobs: Iterable[str]) -> dict[str, str]:
     """Why workers have not started, as far as that is known, by worker."""
-    rows = _current().filter(job__in=list(jobs))
+    rows = LentSlot.objects.current().filter(job__in=list(jobs))
     found = {row.worker: row.reason or ("" if row.placed else UNSEEN) for row in rows}
     return {worker: reason for worker, reason in found.items() if reason}
 
@@ -64,21 +60,21 @@ def reasons(jobs: Iterable[str]) -> dict[str, str]:
 
 
 def of_job(job: str) -> Sequence[LentSlot]:
-    return list(_current().filter(job=job))
+    return list(LentSlot.objects.current().filter(job=job))
 
 
 def of_worker(worker: str) -> LentSlot | None:
-    return _current().filter(worker=worker).first()
+    return LentSlot.objects.current().filter(worker=worker).first()
 
 
 def workers(known: Iterable[str]) -> set[str]:
     """Those of these workers that have a slot."""
-    return set(_current().filter(worker__in=list(known)).values_list("worker", flat=True))
+    return set(LentSlot.objects.current().filter(worker__in=list(known)).values_list("worker", flat=True))
 
 
 def jobs(known: Iterable[str]) -> set[str]:
     """Those of these folders that have workers."""
-    return set(_current().filter(job__in=list(known)).values_list("job", flat=True))
+    return set(LentSlot.objects.current().filter(job__in=list(known)).values_list("job", flat=True))
 
 
 # --- The controller ---------------------------------------------------------------------------------
@@ -90,7 +86,7 @@ def tend(engine: Engine) -> None:
     rows = list(LentSlot.objects.order_by("id"))
     if not rows:
         return
-    current = list(_current().order_by("id"))
+    current = list(LentSlot.objects.current().order_by("id"))
     for row in current:
         if row.placed is None:
             _place(engine, row)

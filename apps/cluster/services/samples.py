@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 from django.core.cache import cache
 from django.db.models import Q
-from django.db.models.functions import Now
 from redis import RedisError
 
 from apps.cluster.models import LentSlot, Node, NodeSample
@@ -55,7 +54,7 @@ def _keep(time: datetime, before: dict[str, int] | None) -> None:
         after[worker] = done
         if before is not None:
             images[node] = images.get(node, 0) + max(0, done - before.get(worker, 0))
-    for node in LentSlot.objects.filter(until__gt=Now()).values_list("node", flat=True):
+    for node in LentSlot.objects.current().values_list("node", flat=True):
         active[node] = active.get(node, 0) + 1
     NodeSample.objects.bulk_create(
         NodeSample(node=name, time=time, active=active.get(name, 0), slots=slots, images=images.get(name, 0))
